@@ -1,0 +1,64 @@
+"""What the records check and normalise when they are made."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from acomps.entities.tags import NO_TAGS, Tags
+from acomps.errors import InvalidId, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from acomps.entities.tags import TagValue
+
+__all__ = ["as_uuid", "base_name", "frozen_tags", "non_empty", "put", "utc"]
+
+
+def as_uuid(value: uuid.UUID | str, what: str) -> uuid.UUID:
+    """The id or md5 as a UUID; `what` names it in the error."""
+    if isinstance(value, uuid.UUID):
+        return value
+    try:
+        return uuid.UUID(value)
+    except (ValueError, AttributeError, TypeError):
+        raise InvalidId(
+            f"{what} is {value!r}, which is no UUID: write 32 hexadecimal digits, as in "
+            "'0d25e870-2a1f-4c7e-9d1b-6f6f3f0f8a11'"
+        ) from None
+
+
+def non_empty(value: str, what: str) -> str:
+    """`value`, which must hold more than white space."""
+    if not isinstance(value, str) or not value.strip():
+        raise UsageError(f"{what} must be a non-empty text, not {value!r}")
+    return value
+
+
+def base_name(value: str, what: str) -> str:
+    """`value`, which must be a plain file name: no folder, no drive, no NUL."""
+    non_empty(value, what)
+    if value in {".", ".."} or any(mark in value for mark in "/\\\0"):
+        raise UsageError(f"{what} is {value!r}; it must be a plain file name without folders")
+    return value
+
+
+def frozen_tags(tags: Mapping[str, TagValue]) -> Tags:
+    """`tags` as an immutable mapping, checked; no tags are always the same object."""
+    if not tags:
+        return NO_TAGS
+    return tags if isinstance(tags, Tags) else Tags(tags)
+
+
+def utc(value: datetime, what: str) -> datetime:
+    """`value` in UTC; a time without a zone is refused, because it could mean anything."""
+    if value.tzinfo is None:
+        raise UsageError(f"{what} has no time zone: use datetime(..., tzinfo=UTC)")
+    return value if value.tzinfo is UTC else value.astimezone(UTC)
+
+
+def put(record: object, field: str, value: object) -> None:
+    """Set a field of a frozen record while it is being made."""
+    object.__setattr__(record, field, value)

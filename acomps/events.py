@@ -1,0 +1,59 @@
+"""What happens inside long calls, as frozen values sent to a sink; the library itself never prints."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+__all__ = ["Downloaded", "Event", "Listed", "Renewed", "Retrying", "Saved", "Sink", "ignore"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Saved:
+    """One request of a save was confirmed: `entities` in it, `total` confirmed by this call so far."""
+
+    entities: int
+    total: int
+    bytes_sent: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """One page of a listing arrived: `entities` in it, `total` read by this call so far."""
+
+    entities: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Downloaded:
+    """`bytes` more of a file arrived; negative when a transfer had to start again."""
+
+    path: str
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retrying:
+    """`operation` failed for `reason` and is tried again, for the `attempt`-th time, after `wait_s` seconds."""
+
+    operation: str
+    attempt: int
+    wait_s: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Renewed:
+    """The session got a new token for `user`."""
+
+    user: str
+
+
+Event: TypeAlias = Saved | Listed | Downloaded | Retrying | Renewed
+Sink: TypeAlias = Callable[[Event], None]
+
+
+def ignore(event: Event) -> None:
+    """The sink of a caller who did not ask for progress."""

@@ -1,0 +1,8 @@
+"""The local service: a COMPS-compatible server that anybody can run on their own machine."""
+
+from acomps.local.app import create_app
+from acomps.local.errors import CannotServe
+from acomps.local.service import SERVICE_FILE, serve
+from acomps.local.settings import ServiceSettings, default_data_dir
+
+__all__ = ["SERVICE_FILE", "CannotServe", "ServiceSettings", "create_app", "default_data_dir", "serve"]

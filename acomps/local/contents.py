@@ -1,0 +1,158 @@
+"""The content store: whatever was sent, addressed by its md5, kept once and never changed. Everything here blocks.
+
+Small contents are rows of a database of their own, large ones are files: a sweep brings ten thousands of small ones,
+and making so many files costs a file system far more than their bytes. Nothing is flushed to the disk: contents
+survive a crash of the service, and after a crash of the machine their md5 tells.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import itertools
+import os
+import shutil
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from sqlalchemy import Column, Integer, LargeBinary, MetaData, String, Table, func, select
+from sqlalchemy.dialects.sqlite import insert
+
+from acomps.local.database import Database, given_ids
+from acomps.local.jsons import dumps
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+    from pathlib import Path
+
+__all__ = ["SMALL_BYTES", "Contents", "Incoming", "Stored", "digest"]
+
+#: Contents up to this size are rows.
+SMALL_BYTES: Final = 64 * 1024
+
+#: A content where it lies: its bytes, or the path of its file.
+Stored: TypeAlias = bytes | str
+
+_MODE: Final = 0o600
+
+_metadata: Final = MetaData()
+_small: Final = Table(
+    "contents",
+    _metadata,
+    # Rows in the order of their arrival: in the order of the md5 each would land in the middle of others.
+    Column("number", Integer, primary_key=True),
+    Column("md5", String, nullable=False, unique=True),
+    Column("data", LargeBinary, nullable=False),
+)
+
+
+def digest(data: bytes) -> str:
+    """The md5 of `data` in the protocol's GUID form."""
+    return _guid(hashlib.md5(data, usedforsecurity=False).hexdigest())
+
+
+def _guid(text: str) -> str:
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+class Contents:
+    """Contents by md5. One is there only when the whole of it is."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = str(root)
+        self._arriving = root / "incoming"
+        shutil.rmtree(self._arriving, ignore_errors=True)
+        self._arriving.mkdir(parents=True)
+        for shard in range(256):
+            (root / f"{shard:02x}").mkdir(exist_ok=True)
+        self._counter = itertools.count()
+        self._database = Database(root / "small.sqlite", _metadata)
+
+    def close(self) -> None:
+        """Close what is open."""
+        self._database.close()
+
+    def lengths(self, md5s: Collection[str]) -> dict[str, int]:
+        """How many bytes each of the stored ones has; what is not stored is not in it."""
+        if not md5s:
+            return {}
+        with self._database.reading() as connection:
+            rows = connection.execute(
+                select(_small.c.md5, func.length(_small.c.data)).where(_small.c.md5.in_(given_ids())),
+                {"ids": dumps(list(md5s))},
+            )
+            found: dict[str, int] = dict(rows.tuples().all())
+        for md5 in md5s:
+            if md5 not in found:
+                with contextlib.suppress(FileNotFoundError):
+                    found[md5] = os.stat(self._path(md5)).st_size
+        return found
+
+    def fetch(self, md5s: Collection[str]) -> dict[str, Stored]:
+        """The contents where they lie; what is not stored is not in it."""
+        with self._database.reading() as connection:
+            rows = connection.execute(
+                select(_small.c.md5, _small.c.data).where(_small.c.md5.in_(given_ids())), {"ids": dumps(list(md5s))}
+            )
+            found: dict[str, Stored] = dict(rows.tuples().all())
+        for md5 in md5s:
+            if md5 not in found and os.path.exists(self._path(md5)):
+                found[md5] = self._path(md5)
+        return found
+
+    def put(self, contents: Mapping[str, bytes]) -> None:
+        """Store contents, whose md5s the caller has checked, in one go."""
+        small = [{"md5": md5, "data": data} for md5, data in contents.items() if len(data) <= SMALL_BYTES]
+        if small:
+            with self._database.writing() as connection:
+                connection.execute(insert(_small).on_conflict_do_nothing(), small)
+        for md5, data in contents.items():
+            if len(data) > SMALL_BYTES and not os.path.exists(self._path(md5)):
+                arriving = self.incoming()
+                try:
+                    arriving.write(data)
+                    arriving.keep()
+                finally:
+                    arriving.close()
+
+    def adopt(self, md5: str, path: Path | str) -> None:
+        """Take over a file of the same disk, whose md5 the caller has checked."""
+        os.replace(path, self._path(md5))
+
+    def incoming(self) -> Incoming:
+        """A large content that arrives in pieces; the caller closes it."""
+        return Incoming(self, f"{self._arriving}/{next(self._counter):x}")
+
+    def _path(self, md5: str) -> str:
+        return f"{self._root}/{md5[:2]}/{md5}"
+
+
+class Incoming:
+    """One large content on its way in: a file beside the others, which gets its name when it is whole."""
+
+    def __init__(self, store: Contents, path: str) -> None:
+        self._store = store
+        self._path = path
+        self._handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _MODE)
+        self._hash = hashlib.md5(usedforsecurity=False)
+
+    def write(self, data: bytes) -> None:
+        """The next piece."""
+        self._hash.update(data)
+        view = memoryview(data)
+        while view:
+            view = view[os.write(self._handle, view) :]
+
+    @property
+    def md5(self) -> str:
+        """The md5 of what has arrived so far, in GUID form."""
+        return _guid(self._hash.hexdigest())
+
+    def keep(self) -> None:
+        """Store what has arrived under its md5."""
+        self._store.adopt(self.md5, self._path)
+
+    def close(self) -> None:
+        """No more will come; what was not kept is gone."""
+        os.close(self._handle)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self._path)

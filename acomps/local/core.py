@@ -1,0 +1,49 @@
+"""What every room of the service needs, in one value that is passed around."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar, TypeVarTuple
+
+import anyio
+import anyio.to_thread
+
+from acomps.local.contents import Contents
+from acomps.local.database import Database
+from acomps.local.environments import Environments
+from acomps.local.ids import Ids
+from acomps.local.links import LinkSigner
+from acomps.local.settings import ServiceSettings
+from acomps.local.tokens import Account, Tokens
+from acomps.wire.dates import format_time
+
+__all__ = ["Core"]
+
+T = TypeVar("T")
+Args = TypeVarTuple("Args")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Core:
+    """Settings, stores and signers of one service."""
+
+    settings: ServiceSettings
+    clock: Callable[[], datetime]
+    database: Database
+    contents: Contents
+    environments: Environments
+    ids: Ids
+    tokens: Tokens
+    account: Account
+    links: LinkSigner
+    limiter: anyio.CapacityLimiter
+
+    async def job(self, work: Callable[[*Args], T], *args: *Args) -> T:
+        """Run blocking work of a request in a thread, as one job."""
+        return await anyio.to_thread.run_sync(work, *args, limiter=self.limiter)
+
+    def now(self) -> str:
+        """This moment in the wire's form."""
+        return format_time(self.clock())

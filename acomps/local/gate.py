@@ -1,0 +1,180 @@
+"""What every request passes: forgiving paths, the token, the delay, and one shape for all errors."""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from typing import TYPE_CHECKING, Final
+
+import anyio
+import orjson
+from starlette.requests import ClientDisconnect
+
+from acomps.local.errors import Refused
+from acomps.local.links import Links
+
+if TYPE_CHECKING:
+    from collections.abc import MutableMapping
+
+    from starlette.requests import Request
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from acomps.local.core import Core
+
+__all__ = ["Activity", "Gate", "links_for", "require_link", "user_of"]
+
+_log = logging.getLogger("acomps.local")
+
+#: The folders of a path that are compared without regard to case; what follows is the name of somebody's file.
+_FOLDED_FOLDERS: Final = 5
+_USER_KEY: Final = "acomps.user"
+_HOST: Final = re.compile(r"[A-Za-z0-9.\-]+(:\d+)?|\[[0-9A-Fa-f:.]+\](:\d+)?")
+#: A refused body is read and dropped up to these limits, so that a client that is still sending can see the answer.
+DRAIN_BYTES: Final = 64 * 1024 * 1024
+DRAIN_S: Final = 5.0
+
+
+class Activity:
+    """How many requests are being answered, and when the last one ended."""
+
+    def __init__(self) -> None:
+        self._open = 0
+        self._last = time.monotonic()
+
+    def begin(self) -> None:
+        """A request has come."""
+        self._open += 1
+
+    def end(self) -> None:
+        """A request has been answered."""
+        self._open -= 1
+        self._last = time.monotonic()
+
+    def quiet_s(self) -> float:
+        """For how many seconds nobody has asked anything."""
+        return 0.0 if self._open else time.monotonic() - self._last
+
+
+class Gate:
+    """The outermost part of the application."""
+
+    def __init__(self, app: ASGIApp, core: Core, activity: Activity) -> None:
+        self._app = app
+        self._core = core
+        self._activity = activity
+        self._latency_s = core.settings.latency_ms / 1000
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        self._activity.begin()
+        try:
+            await self._answer(scope, _Incoming(receive), _Answer(send, self._latency_s))
+        finally:
+            self._activity.end()
+
+    async def _answer(self, scope: Scope, incoming: _Incoming, answer: _Answer) -> None:
+        try:
+            scope["path"] = _folded(scope["path"])
+            self._authenticate(scope)
+            await self._app(scope, incoming, answer)
+            return
+        except Refused as exc:
+            refusal = exc
+        except ClientDisconnect:
+            return  # Nobody is there to be told.
+        except Exception as exc:
+            refusal = Refused(500, "the service failed on this request; its log has the reason")
+            _log.exception("request failed, CorrelationId %s", refusal.correlation_id, exc_info=exc)
+        if answer.started:
+            # The rest of the answer cannot come: cutting the connection is the only way to say so.
+            raise ConnectionAbortedError("an answer broke off")
+        await incoming.drain()
+        await _send_refusal(answer, refusal)
+
+    def _authenticate(self, scope: Scope) -> None:
+        path = scope["path"]
+        open_to_all = path == "/api/tokens" and scope["method"] == "POST"
+        if open_to_all or not path.startswith(("/api", "/asset")):
+            return
+        token = next((value for name, value in scope["headers"] if name == b"x-comps-token"), b"")
+        if not token and path.startswith(("/asset/contents/", "/asset/outputs/")):
+            return  # The link itself may open them: see require_link.
+        scope[_USER_KEY] = self._core.tokens.user(token.decode("latin-1"))
+
+
+class _Incoming:
+    """The request's body on its way in, which knows whether it has ended."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._ended = False
+
+    async def __call__(self) -> Message:
+        message = await self._receive()
+        if message["type"] != "http.request" or not message.get("more_body", False):
+            self._ended = True
+        return message
+
+    async def drain(self) -> None:
+        """Drop the rest of the body, within limits."""
+        dropped = 0
+        with anyio.move_on_after(DRAIN_S):
+            while not self._ended and dropped < DRAIN_BYTES:
+                message = await self()
+                dropped += len(message.get("body", b""))
+
+
+class _Answer:
+    """The answer on its way out, held back by the latency that was asked for."""
+
+    def __init__(self, send: Send, latency_s: float) -> None:
+        self._send = send
+        self._latency_s = latency_s
+        self.started = False
+
+    async def __call__(self, message: MutableMapping[str, object]) -> None:
+        if not self.started:
+            self.started = True
+            if self._latency_s:
+                await anyio.sleep(self._latency_s)
+        await self._send(message)
+
+
+def _folded(path: str) -> str:
+    folders = path.split("/", _FOLDED_FOLDERS + 1)
+    folded = [folder.lower() for folder in folders[: _FOLDED_FOLDERS + 1]] + folders[_FOLDED_FOLDERS + 1 :]
+    return "/".join(folded).rstrip("/") or "/"
+
+
+async def _send_refusal(answer: _Answer, refusal: Refused) -> None:
+    body = orjson.dumps(refusal.body())
+    headers = {"content-type": "application/json", "content-length": str(len(body)), **refusal.headers()}
+    raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    await answer({"type": "http.response.start", "status": refusal.status, "headers": raw})
+    await answer({"type": "http.response.body", "body": body})
+
+
+def user_of(request: Request) -> str:
+    """Who asks."""
+    user = request.scope.get(_USER_KEY)
+    if not isinstance(user, str):
+        raise Refused(401, "this call needs a token in the header X-COMPS-Token: log in first")
+    return user
+
+
+def links_for(request: Request, core: Core) -> Links:
+    """Links on the address by which this client reached the service."""
+    host = request.headers.get("host", "")
+    if _HOST.fullmatch(host) is None:
+        host = f"127.0.0.1:{core.settings.port}"
+    return Links(core.links, f"http://{host}")
+
+
+def require_link(request: Request, core: Core, subject: str) -> None:
+    """Refuse whoever has neither a token nor a link that opens `subject`."""
+    query = request.query_params
+    if not core.links.opens(subject, query.get("until", ""), query.get("signature", "")):
+        user_of(request)

@@ -1,0 +1,54 @@
+"""Links to files that authorise themselves: whoever has one may read that one file for a while."""
+
+from __future__ import annotations
+
+import hmac
+import time
+from typing import Final
+from urllib.parse import quote
+
+__all__ = ["LinkSigner", "Links"]
+
+_DIGITS: Final = 32
+
+
+class LinkSigner:
+    """Signs paths of files and checks the signatures."""
+
+    def __init__(self, key: bytes, lifetime_s: float) -> None:
+        self._key = key
+        self._lifetime_s = lifetime_s
+
+    def query(self, subject: str) -> str:
+        """The query that opens `subject`, with the `?`."""
+        until = int(time.time() + self._lifetime_s)
+        return f"?until={until}&signature={self._signature(subject, until)}"
+
+    def opens(self, subject: str, until: str, signature: str) -> bool:
+        """True when the query of a request opens `subject` now."""
+        if not until.isascii() or not until.isdecimal() or len(until) > 12 or not signature.isascii():
+            return False
+        good = hmac.compare_digest(self._signature(subject, int(until)), signature)
+        return good and time.time() <= int(until)
+
+    def _signature(self, subject: str, until: int) -> str:
+        return hmac.digest(self._key, f"{until}:{subject}".encode(), "sha256").hex()[:_DIGITS]
+
+
+class Links:
+    """Absolute links for one request, on the address by which the client reached the service."""
+
+    def __init__(self, signer: LinkSigner, base_url: str) -> None:
+        self._signer = signer
+        self._base_url = base_url
+
+    def content(self, md5: str, name: str) -> str:
+        """The link to a stored content, under a name for the reader's eyes."""
+        return f"{self._base_url}/asset/contents/{md5}/{quote(name, safe='')}{self._signer.query(md5)}"
+
+    def output(self, collection: str, entity_id: str, job_id: str, path: str) -> str:
+        """The link to a file in a working directory."""
+        place = f"{job_id}/{path}"
+        return (
+            f"{self._base_url}/asset/outputs/{collection}/{entity_id}/{job_id}/{quote(path)}{self._signer.query(place)}"
+        )

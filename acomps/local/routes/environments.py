@@ -1,0 +1,37 @@
+"""The environments and their macros (protocol 6.11)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from starlette.routing import Route
+
+from acomps.local.errors import Refused
+from acomps.local.routes.answers import json_answer
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from acomps.local.core import Core
+
+__all__ = ["routes"]
+
+
+def routes(core: Core) -> list[Route]:
+    """The routes of this module."""
+
+    async def list_environments(_request: Request) -> Response:
+        return json_answer({"Environments": [environment.document() for environment in core.environments.all()]})
+
+    async def get_environment(request: Request) -> Response:
+        name = str(request.path_params["name"])
+        found = core.environments.get(name)
+        if found is None:
+            raise Refused(404, f"invalid environment-name: {name}"[:400])
+        return json_answer({"Environments": [found.document()]})
+
+    return [
+        Route("/api/environments", list_environments, methods=["GET"]),
+        Route("/api/environments/{name}", get_environment, methods=["GET"]),
+    ]

@@ -1,0 +1,103 @@
+"""The files that simulations and work items leave behind (protocol 6.14 and 6.16)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import select
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from acomps.entities.states import EntityKind
+from acomps.local import schema
+from acomps.local.errors import Refused
+from acomps.local.finding import require_entity
+from acomps.local.gate import links_for, require_link
+from acomps.local.jsons import guid
+from acomps.local.outputs import open_inside, tree, walk
+from acomps.local.queries import keys
+from acomps.local.ranges import serve_file
+from acomps.local.routes.answers import json_answer
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from acomps.local.core import Core
+    from acomps.local.links import Links
+    from acomps.local.outputs import Entry
+
+__all__ = ["routes"]
+
+_KINDS: Final = {"simulations": EntityKind.SIMULATION, "workitems": EntityKind.WORK_ITEM}
+
+
+def routes(core: Core) -> list[Route]:
+    """The routes of this module."""
+
+    async def listing(request: Request) -> Response:
+        collection = str(request.path_params["collection"])
+        entity_id = guid(str(request.path_params["id"]), "the id in the path")
+        query = keys(request.query_params.multi_items())
+        job = query.get("hpcjobid")
+        job_id = guid(job, "hpcjobid") if job else None
+        place = await core.job(_directory, core, _kind(collection), entity_id, job_id)
+        if place is None:
+            # Clients know this answer by its having no ResponseMessage.
+            return PlainTextResponse("no job has been submitted yet", 404)
+        owner, folder = place
+        links = links_for(request, core)
+        found = walk if query.get("flatten", "0").lower() in {"1", "true"} else tree
+        return await core.job(
+            lambda: json_answer(
+                {"Resources": [_document(entry, links, collection, entity_id, owner) for entry in found(folder)]}
+            )
+        )
+
+    async def resource(request: Request) -> Response:
+        collection = str(request.path_params["collection"])
+        entity_id = guid(str(request.path_params["id"]), "the id in the path")
+        job_id = guid(str(request.path_params["job"]), "the job in the path")
+        path = str(request.path_params["path"])
+        require_link(request, core, f"{job_id}/{path}")
+
+        def opening() -> int:
+            place = _directory(core, _kind(collection), entity_id, job_id)
+            if place is None:
+                raise Refused(404, f"there is no job {job_id}")
+            return open_inside(place[1], path)
+
+        return await serve_file(core, request, opening, path)
+
+    return [
+        Route("/asset/outputs/{collection}/{id}/{job}/{path:path}", resource, methods=["GET"]),
+        Route("/asset/{collection}/{id}/output", listing, methods=["GET"]),
+    ]
+
+
+def _kind(collection: str) -> EntityKind:
+    kind = _KINDS.get(collection)
+    if kind is None:
+        raise Refused(404, f"outputs belong to Simulations and WorkItems, not to {collection!r}"[:400])
+    return kind
+
+
+def _directory(core: Core, kind: EntityKind, entity_id: str, job_id: str | None) -> tuple[str, Path] | None:
+    """The job and its working directory, the newest one where none is named; None when there is no such job."""
+    jobs = schema.jobs
+    with core.database.reading() as connection:
+        require_entity(connection, kind, entity_id)
+        wanted = select(jobs.c.id, jobs.c.working_directory).where(jobs.c.simulation_id == entity_id)
+        if job_id is not None:
+            wanted = wanted.where(jobs.c.id == job_id)
+        found = connection.execute(wanted.order_by(jobs.c.job_id.desc()).limit(1)).first()
+    return None if found is None else (str(found.id), Path(found.working_directory))
+
+
+def _document(entry: Entry, links: Links, collection: str, entity_id: str, job_id: str) -> dict[str, object]:
+    is_file = entry.type in {"File", "SymLinkFile"}
+    url = links.output(collection, entity_id, job_id, entry.path) if is_file else None
+    document = entry.document(job_id, url)
+    if entry.type == "Directory":
+        document["Items"] = [_document(child, links, collection, entity_id, job_id) for child in entry.children]
+    return document

@@ -1,0 +1,75 @@
+"""Every number and place that the service works with, as one immutable value."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import platformdirs
+
+from acomps.local.errors import CannotServe
+
+__all__ = ["ServiceSettings", "default_data_dir"]
+
+MIB: Final = 1024 * 1024
+
+
+def default_data_dir() -> Path:
+    """Where the service keeps its data when nobody says otherwise: the platform's user-data folder."""
+    return Path(platformdirs.user_data_dir("acomps", appauthor=False)) / "local"
+
+
+def _all_cores() -> int:
+    return os.cpu_count() or 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceSettings:
+    """What one service works with; `dataclasses.replace` makes a variation."""
+
+    data_dir: Path = field(default_factory=default_data_dir)
+    host: str = "127.0.0.1"
+    #: 0 takes any free port.
+    port: int = 0
+    #: Every answer is held back this long, to measure clients at a distance.
+    latency_ms: float = 0.0
+    #: So many cores are given to simulations at the same time.
+    cores: int = field(default_factory=_all_cores)
+    token_lifetime_s: float = 4 * 3600.0
+    #: How long the self-authorising links to files hold.
+    link_lifetime_s: float = 7 * 24 * 3600.0
+    #: Between asking a cancelled simulation to end and ending it.
+    cancel_grace_s: float = 5.0
+    max_json_bytes: int = 64 * MIB
+    max_form_bytes: int = 512 * MIB
+    max_form_parts: int = 20_000
+    max_entities_per_request: int = 1_000
+    max_page: int = 100_000
+    #: Requests whose database and file work runs at the same time, each in a thread.
+    jobs_at_once: int = 8
+
+    def __post_init__(self) -> None:
+        if self.latency_ms < 0:
+            raise CannotServe("the latency cannot be negative")
+        if self.cores < 1:
+            raise CannotServe("at least one core is needed to run simulations")
+        if not 0 <= self.port <= 65_535:
+            raise CannotServe(f"port {self.port} is not a number from 0 to 65535")
+        object.__setattr__(self, "data_dir", self.data_dir.expanduser().absolute())
+
+    def require_loopback(self) -> None:
+        """The service has one user and no TLS, so it answers to this machine only."""
+        if self.host == "localhost":
+            return
+        try:
+            loopback = ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            loopback = False
+        if not loopback:
+            raise CannotServe(
+                f"the single-user service listens on this machine only: {self.host!r} is not a loopback address, "
+                "use 127.0.0.1 (and an ssh tunnel from elsewhere)"
+            )

@@ -1,0 +1,218 @@
+"""The HTTP client of a session: one httpx client on lanes, which sends each request once.
+
+With `failures`, `lanes` and `body` this is all that touches httpx.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import anyio
+import httpx
+from anyio import to_thread
+
+from acomps.errors import MalformedAnswer, OutcomeUnknown, UsageError
+from acomps.transport.answers import Answer, Headers
+from acomps.transport.body import Body, BodyStream
+from acomps.transport.failures import FailureTable
+from acomps.transport.lanes import LaneTransport
+from acomps.transport.proxies import Proxy, proxy_for
+from acomps.transport.redaction import guard_logs, logger
+from acomps.transport.refusals import refusal, refused
+from acomps.transport.tls import empty_context, tls_context
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import AsyncGenerator, Mapping
+
+    from acomps.settings import Settings
+    from acomps.transport.address import Address
+    from acomps.transport.clock import Clock
+    from acomps.transport.tokens import Token
+
+__all__ = ["Client", "Outgoing", "Streamed"]
+
+_PER_LANE: Final = 4
+_CLOSE_S: Final = 5.0
+_EMPTY: Final = httpx.ByteStream(b"")
+_LONGEST_REFUSAL: Final = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One request, ready to be sent as often as needed; its token is put on when it is sent."""
+
+    operation: str
+    method: str
+    url: str
+    headers: tuple[tuple[bytes, bytes], ...]
+    content: bytes | Body | None = None
+
+
+class Client:
+    """Sends requests, each once, and turns whatever goes wrong into the errors of acomps."""
+
+    def __init__(self, address: Address, settings: Settings, clock: Clock, *, at_once: int) -> None:
+        self._address, self._settings, self._clock, self._at_once = address, settings, clock, at_once
+        limits = settings.timeouts
+        self._extensions = {
+            "timeout": {
+                "connect": limits.connect_s,
+                "read": limits.read_s,
+                "write": limits.write_s,
+                "pool": limits.pool_s,
+            }
+        }
+        self._http: httpx.AsyncClient | None = None
+        self._failures = FailureTable(address, limits, None)
+        self._answered = False
+        self.user_agent = b"acomps"
+
+    async def open(self) -> None:
+        """Read certificates and the proxy configuration, and make the lanes; nothing is connected yet."""
+        guard_logs()
+        context, proxy, version = await to_thread.run_sync(self._read_surroundings)
+        self.user_agent = f"acomps/{version}".encode()
+        self._failures = FailureTable(self._address, self._settings.timeouts, proxy)
+        try:
+            lanes = LaneTransport(
+                lanes=-(-self._at_once // _PER_LANE),
+                per_lane=_PER_LANE,
+                verify=context,
+                proxy=None
+                if proxy is None
+                else httpx.Proxy(proxy.url, ssl_context=context if proxy.encrypted else None),
+            )
+        except ImportError as exc:
+            raise UsageError(f"the proxy {proxy} needs one more package: pip install socksio") from exc
+        # The timeouts travel with each request; these are for whatever would not carry them.
+        times = httpx.Timeout(self._settings.timeouts.read_s)
+        self._http = httpx.AsyncClient(transport=lanes, trust_env=False, timeout=times)
+
+    def _read_surroundings(self) -> tuple[ssl.SSLContext, Proxy | None, str]:
+        proxy = proxy_for(self._address, self._settings.proxy)
+        encrypted = self._address.scheme == "https" or (proxy is not None and proxy.encrypted)
+        context = tls_context(self._settings.tls) if encrypted else empty_context()
+        try:
+            version = importlib.metadata.version("acomps")
+        except importlib.metadata.PackageNotFoundError:
+            version = "unknown"
+        return context, proxy, version
+
+    async def aclose(self) -> None:
+        """Close every connection; what is under way fails."""
+        http, self._http = self._http, None
+        if http is not None:
+            with anyio.move_on_after(_CLOSE_S, shield=True):
+                await http.aclose()
+
+    async def ask(self, outgoing: Outgoing, token: Token | None) -> Answer:
+        """Send once and read the whole answer; an answer that refuses is raised."""
+        request, body = self._request(outgoing, token)
+        try:
+            if body is not None:
+                await body.begin()
+            response = await self._client(outgoing.operation).send(request)
+        except httpx.RequestError as exc:
+            raise self._failures.translate(exc, outgoing.operation, answered=self._answered) from exc
+        finally:
+            if body is not None:
+                await _end(body)
+        self._answered = True
+        return self._judged(outgoing, response.status_code, Headers(response.headers.raw), response.content)
+
+    async def start(self, outgoing: Outgoing, token: Token | None) -> Streamed:
+        """Send once and return at the head of the answer; the caller closes it."""
+        request, _ = self._request(outgoing, token)
+        try:
+            response = await self._client(outgoing.operation).send(request, stream=True)
+        except httpx.RequestError as exc:
+            raise self._failures.translate(exc, outgoing.operation, answered=self._answered) from exc
+        self._answered = True
+        streamed = Streamed(outgoing.operation, response, self._failures)
+        if refused(streamed.status):
+            async with aclosing(streamed):
+                content = b"".join([piece async for piece in streamed.beginning(_LONGEST_REFUSAL)])
+            self._judged(outgoing, streamed.status, streamed.headers, content)
+        return streamed
+
+    def _judged(self, outgoing: Outgoing, status: int, headers: Mapping[str, str], content: bytes) -> Answer:
+        """The answer, or the error that it means."""
+        logger.debug("%s: %s %s: %d", outgoing.operation, outgoing.method, outgoing.url, status)
+        answer = Answer(outgoing.operation, status, headers, content)
+        if refused(status):
+            raise refusal(answer, self._address.root, self._clock.wall)
+        return answer
+
+    def _client(self, operation: str) -> httpx.AsyncClient:
+        if self._http is None:
+            raise UsageError(f"{operation}: the session is not open; use it inside `async with`")
+        return self._http
+
+    def _request(self, outgoing: Outgoing, token: Token | None) -> tuple[httpx.Request, BodyStream | None]:
+        headers = [*outgoing.headers]
+        if token is not None:
+            headers.append((b"X-COMPS-Token", token.secret.encode("latin-1")))
+        content = outgoing.content
+        body = None if content is None or isinstance(content, bytes) else BodyStream(content)
+        stream = body or (httpx.ByteStream(content) if isinstance(content, bytes) else _EMPTY)
+        try:
+            # With `stream=` httpx adds no header of its own, which costs less and leaves nothing to chance.
+            request = httpx.Request(
+                outgoing.method, outgoing.url, headers=headers, stream=stream, extensions=self._extensions
+            )
+        except httpx.InvalidURL as exc:
+            raise UsageError(f"{outgoing.operation}: the path cannot be made a URL: {exc}") from exc
+        return request, body
+
+
+class Streamed:
+    """An answer whose head has arrived; see StreamedAnswer."""
+
+    def __init__(self, operation: str, response: httpx.Response, failures: FailureTable) -> None:
+        self._operation, self._response, self._failures = operation, response, failures
+        self.status = response.status_code
+        self.headers: Mapping[str, str] = Headers(response.headers.raw)
+
+    async def chunks(self) -> AsyncGenerator[bytes]:
+        """The bytes as they come; raises OutcomeUnknown when they are fewer than was announced."""
+        encoding = self.headers.get("content-encoding", "identity").lower()
+        if encoding != "identity":
+            raise MalformedAnswer(f"{self._operation}: the server compressed ({encoding}) what must come plain")
+        announced = self.headers.get("content-length", "")
+        got = 0
+        try:
+            async for piece in self._response.aiter_raw():
+                got += len(piece)
+                yield piece
+        except httpx.RequestError as exc:
+            raise self._failures.translate(exc, self._operation, answered=True) from exc
+        if announced.isdigit() and got != int(announced):
+            raise OutcomeUnknown(f"{self._operation}: the answer ended after {got} of {announced} bytes")
+
+    async def beginning(self, most: int) -> AsyncGenerator[bytes]:
+        """The unpacked body up to about `most` bytes; a body that breaks off just ends."""
+        got = 0
+        try:
+            async for piece in self._response.aiter_bytes():
+                yield piece
+                got += len(piece)
+                if got >= most:
+                    return
+        except httpx.RequestError as exc:
+            logger.debug("%s: the body of a refusal broke off: %r", self._operation, exc)
+
+    async def aclose(self) -> None:
+        """Give the connection back, or drop it if the body was not read to its end."""
+        with anyio.move_on_after(_CLOSE_S, shield=True):
+            await self._response.aclose()
+
+
+async def _end(body: BodyStream) -> None:
+    with anyio.move_on_after(_CLOSE_S, shield=True), contextlib.suppress(RuntimeError):
+        # RuntimeError: the iteration is still running somewhere else, and ends by itself.
+        await body.aclose()

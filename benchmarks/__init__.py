@@ -1,0 +1,1 @@
+"""Figures: `python -m benchmarks` measures the client against the local service on this machine."""

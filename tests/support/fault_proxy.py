@@ -1,0 +1,228 @@
+"""A TCP proxy in front of a real service that loses, cuts, resets, stalls or replaces answers, by a script.
+
+It reads just enough of HTTP to know where requests and answers begin and end; bytes pass unchanged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import httptools
+
+__all__ = [
+    "ANSWER_LOST",
+    "PASS",
+    "RESET_BEFORE",
+    "STALL",
+    "Fault",
+    "FaultProxy",
+    "Request",
+    "answered",
+    "cut_after",
+    "fault_proxy",
+]
+
+_BLOCK = 256 * 1024
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What happens to one request."""
+
+    name: str
+    #: Forward only so many bytes of the request's body, then reset both sides.
+    cut_after: int | None = None
+    #: Answer this instead of the service, which never sees the request.
+    answer: bytes | None = None
+
+
+PASS = Fault("pass")
+#: The service acts and answers; the answer never arrives.
+ANSWER_LOST = Fault("answer lost")
+#: The connection is reset when the request has been read; the service never sees it.
+RESET_BEFORE = Fault("reset before")
+#: The service acts, and its answer is kept back until the client gives up.
+STALL = Fault("stall")
+
+
+def cut_after(body_bytes: int) -> Fault:
+    """Both sides are reset after so many bytes of the request's body."""
+    return Fault("cut", cut_after=body_bytes)
+
+
+def answered(status: int, *headers: str) -> Fault:
+    """The proxy answers by itself, as a gateway in trouble does."""
+    lines = (f"HTTP/1.1 {status} Fault", "Content-Length: 0", *headers, "", "")
+    return Fault(f"{status}", answer="\r\n".join(lines).encode())
+
+
+@dataclass
+class Request:
+    """One request as the proxy saw it."""
+
+    number: int
+    method: str
+    target: str
+    head: bytes
+    length: int
+    fault: Fault = PASS
+    #: Bytes of the body that reached the service.
+    forwarded: int = 0
+
+
+Script = Callable[[Request], Fault]
+
+
+@dataclass
+class FaultProxy:
+    """A proxy that listens; `script` can be changed at any time, `ledger` has all requests in order."""
+
+    url: str
+    upstream: tuple[str, int]
+    script: Script = lambda request: PASS
+    ledger: list[Request] = field(default_factory=list[Request])
+    connections: int = 0
+
+    def seen(self, method: str, part: str = "") -> list[Request]:
+        """The requests of a method whose target contains `part`."""
+        return [one for one in self.ledger if one.method == method and part in one.target]
+
+
+class _Message:
+    """Where one HTTP message begins and ends in a stream; what follows it stays in `rest`."""
+
+    def __init__(self, parser: type[httptools.HttpRequestParser] | type[httptools.HttpResponseParser]) -> None:
+        self.complete = False
+        self.headed = False
+        self.target = b""
+        self.length = 0
+        self.parser = parser(self)
+
+    def on_url(self, url: bytes) -> None:
+        self.target += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if name.lower() == b"content-length":
+            self.length = int(value)
+
+    def on_headers_complete(self) -> None:
+        self.headed = True
+
+    def on_message_complete(self) -> None:
+        self.complete = True
+
+
+@asynccontextmanager
+async def fault_proxy(service_url: str) -> AsyncGenerator[FaultProxy]:
+    """A proxy in front of `service_url`, on a free port of the loopback."""
+    host, _, port = service_url.rpartition("/")[2].rpartition(":")
+    handlers: set[asyncio.Task[None]] = set()
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        handlers.add(task)
+        proxy.connections += 1
+        try:
+            await _serve(proxy, reader, writer)
+        except (OSError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            _reset(writer)
+            handlers.discard(task)
+
+    server = await asyncio.start_server(handle, "127.0.0.1", 0)
+    proxy = FaultProxy(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", (host, int(port)))
+    try:
+        yield proxy
+    finally:
+        server.close()
+        for task in list(handlers):
+            task.cancel()
+        for task in list(handlers):
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+
+def _reset(writer: asyncio.StreamWriter) -> None:
+    writer.transport.abort()
+
+
+async def _serve(proxy: FaultProxy, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Requests of one client connection, one after another, each with a connection of its own to the service."""
+    while True:
+        message = _Message(httptools.HttpRequestParser)
+        received = b""
+        while not message.headed:
+            data = await reader.read(_BLOCK)
+            if not data:
+                return
+            received += data
+            message.parser.feed_data(data)
+        head, _, body = received.partition(b"\r\n\r\n")
+        head += b"\r\n\r\n"
+        method = head.partition(b" ")[0].decode()
+        request = Request(len(proxy.ledger), method, message.target.decode(), head, message.length)
+        proxy.ledger.append(request)
+        request.fault = proxy.script(request)
+        if request.fault.answer is not None or request.fault is RESET_BEFORE:
+            await _drain(reader, request.length - len(body))
+            if request.fault.answer is None:
+                return
+            writer.write(request.fault.answer)
+            await writer.drain()
+            continue
+        if not await _forward(proxy, request, body, reader, writer):
+            return
+
+
+async def _drain(reader: asyncio.StreamReader, left: int) -> None:
+    while left > 0:
+        data = await reader.read(min(left, _BLOCK))
+        if not data:
+            return
+        left -= len(data)
+
+
+async def _forward(
+    proxy: FaultProxy, request: Request, body: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> bool:
+    """Pass a request on, and its answer back; whether the connection of the client is still good."""
+    upstream_reader, upstream = await asyncio.open_connection(*proxy.upstream)
+    try:
+        upstream.write(request.head)
+        allowed = request.length if request.fault.cut_after is None else min(request.fault.cut_after, request.length)
+        left, data = request.length, body
+        while left > 0:
+            if not data:
+                data = await reader.read(min(left, _BLOCK))
+                if not data:
+                    return False
+            left -= len(data)
+            passed = data[: max(0, allowed - request.forwarded)]
+            upstream.write(passed)
+            request.forwarded += len(passed)
+            await upstream.drain()
+            if request.fault.cut_after is not None and request.forwarded >= allowed:
+                return False
+            data = b""
+        if request.fault.cut_after is not None:
+            return False
+        answer = _Message(httptools.HttpResponseParser)
+        while not answer.complete:
+            data = await upstream_reader.read(_BLOCK)
+            if not data:
+                return False
+            answer.parser.feed_data(data)
+            if request.fault is PASS:
+                writer.write(data)
+                await writer.drain()
+        if request.fault is STALL:
+            await reader.read(1)
+        return request.fault is PASS
+    finally:
+        _reset(upstream)
