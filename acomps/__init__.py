@@ -1,6 +1,6 @@
 """Asyncio-native client for simulation gateways: submit sweeps of thousands of simulations, harvest them in bulk."""
 
-from acomps.comps import SaveFailed, SaveFailure, SaveReport, Session, connect
+from acomps.comps import SavedEntity, SaveFailed, SaveFailure, SaveReport, Session, connect, report_of
 from acomps.entities import (
     AssetCollection,
     AssetCollectionFile,
@@ -96,6 +96,7 @@ __all__ = [
     "SaveFailed",
     "SaveFailure",
     "SaveReport",
+    "SavedEntity",
     "ServerFailed",
     "Session",
     "Settings",
@@ -119,5 +120,6 @@ __all__ = [
     "WorkItemState",
     "Worker",
     "connect",
+    "report_of",
     "sweep",
 ]

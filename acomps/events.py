@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-__all__ = ["Downloaded", "Event", "Listed", "Renewed", "Retrying", "Saved", "Sink", "ignore"]
+__all__ = ["Downloaded", "Event", "Listed", "Renewed", "Retrying", "Saved", "Sink", "Uploaded", "ignore"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +35,17 @@ class Downloaded:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Uploaded:
+    """`bytes` more of a content are on the server or on their way; negative when some have to be sent again.
+
+    What the server has already counts too, so the sum is the length of the content once it is there.
+    """
+
+    name: str
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Retrying:
     """`operation` failed for `reason` and is tried again, for the `attempt`-th time, after `wait_s` seconds."""
 
@@ -51,7 +62,7 @@ class Renewed:
     user: str
 
 
-Event: TypeAlias = Saved | Listed | Downloaded | Retrying | Renewed
+Event: TypeAlias = Saved | Listed | Downloaded | Uploaded | Retrying | Renewed
 Sink: TypeAlias = Callable[[Event], None]
 
 

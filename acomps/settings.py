@@ -99,15 +99,21 @@ class Settings:
     proxy: str | None = field(default=None, repr=False)  # may hold a password
     reads_at_once: int = 64
     saves_at_once: int = 4
+    saves_at_most: int = 8
     page_size: int = 5_000
     batch_entities: int = BATCH_ENTITIES_LIMIT
     batch_bytes: int = BATCH_BYTES_LIMIT
     inline_bytes: int = INLINE_BYTES_LIMIT
     token_cache_dir: Path | None = None
+    #: Where the md5s of large files are kept between runs; None is the user's cache folder. Safe to delete.
+    hash_cache_dir: Path | None = None
 
     def __post_init__(self) -> None:
         _require(self.reads_at_once >= 1, "Settings.reads_at_once must be at least 1")
-        _require(self.saves_at_once >= 1, "Settings.saves_at_once must be at least 1")
+        _require(
+            1 <= self.saves_at_once <= self.saves_at_most,
+            "Settings.saves_at_once, where a save begins, must be from 1 to saves_at_most",
+        )
         _require(1 <= self.page_size <= 100_000, "Settings.page_size must be from 1 to 100000 entities")
         _require(
             1 <= self.batch_entities <= BATCH_ENTITIES_LIMIT,

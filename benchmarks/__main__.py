@@ -39,7 +39,7 @@ async def run_all(chosen: argparse.Namespace) -> list[list[Measured]]:
     names = [chosen.only] if chosen.only else [*WORKLOADS]
     if chosen.only == "list":
         names = ["save", "list"]
-    count, rounds = (1_000, 1) if chosen.quick else (chosen.count, 3)
+    count, rounds = (1_000, 1) if chosen.quick else (chosen.count, chosen.rounds)
     found: dict[str, list[Measured]] = {name: [] for name in names}
     with tempfile.TemporaryDirectory(prefix="acomps-benchmark-") as folder:
         async with start_service(Path(folder), latency_ms=chosen.latency_ms) as service:
@@ -73,6 +73,7 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="one small round of each, under a minute")
     parser.add_argument("--only", choices=[*WORKLOADS], help="one workload (list needs what save leaves)")
     parser.add_argument("--count", type=int, default=10_000, help="simulations per round (10000)")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds of each workload (3)")
     parser.add_argument("--latency-ms", type=int, default=0, help="delay of every answer (0)")
     parser.add_argument("--json", type=Path, help="write all rounds to this file as well")
     chosen = parser.parse_args()

@@ -24,10 +24,16 @@ def settings(token_cache: Path) -> acomps.Settings:
     return acomps.Settings(token_cache_dir=token_cache)
 
 
+@pytest.fixture(scope="session")
+def service_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the service of the tests keeps its data."""
+    return tmp_path_factory.mktemp("service")
+
+
 @pytest_asyncio.fixture(scope="session")
-async def service(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Service]:
+async def service(service_folder: Path) -> AsyncGenerator[Service]:
     """A local service that all tests of a run share."""
-    async with start_service(tmp_path_factory.mktemp("service")) as running:
+    async with start_service(service_folder) as running:
         yield running
 
 

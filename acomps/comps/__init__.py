@@ -1,7 +1,7 @@
 """The COMPS gateway: a session, one resource per kind of entity, and bulk calls over them."""
 
 from acomps.comps.connect import connect
-from acomps.comps.report import SaveFailed, SaveFailure, SaveReport
+from acomps.comps.report import SavedEntity, SaveFailed, SaveFailure, SaveReport, report_of
 from acomps.comps.session import Session
 
-__all__ = ["SaveFailed", "SaveFailure", "SaveReport", "Session", "connect"]
+__all__ = ["SaveFailed", "SaveFailure", "SaveReport", "SavedEntity", "Session", "connect", "report_of"]

@@ -1,83 +1,135 @@
-"""The run of a bulk save: a bounded number of batches on their way, one outcome per entity, in input order."""
+"""The run of a bulk save: groups of the input on their way at the server's pace, one outcome per entity."""
 
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING, Final, Generic, TypeAlias, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
 import anyio
 import anyio.to_thread
 
-from acomps.comps.batches import Batch, Prepared, as_saved, batches, prepare
-from acomps.comps.report import SaveFailed, SaveFailure, SaveReport
-from acomps.comps.streams import each
+from acomps.comps.batches import Numbered, Prepared, Preparer, as_saved
+from acomps.comps.contents import Contents, Store
+from acomps.comps.delivery import Delivery, hopeless
+from acomps.comps.journal import Entry, Journal
+from acomps.comps.keys import RunKeys, new_run
+from acomps.comps.pace import Pace
+from acomps.comps.report import Missing, SavedEntity, SaveFailed, SaveFailure, SaveOutcome, SaveReport, attach_report
+from acomps.comps.streams import each, task_group
 from acomps.entities import Simulation, WorkItem
-from acomps.errors import AcompsError, AuthenticationFailed, MalformedAnswer, TransportError
+from acomps.errors import AcompsError
 from acomps.events import Saved, Sink
-from acomps.transport import Replay
-from acomps.wire.decode import decode_ids
+from acomps.settings import Settings
+from acomps.transport import Channel
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Iterable
+    from pathlib import Path
 
     from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
-    from acomps.settings import Settings
-    from acomps.transport import Channel
 
-__all__ = ["Saving"]
+__all__ = ["Saving", "Way"]
 
 E = TypeVar("E", Simulation, WorkItem)
-_Group: TypeAlias = list[tuple[int, E]]
+_Group: TypeAlias = list[Numbered[E]]
 
-#: After one of these the next batch would fare no better.
-_HOPELESS: Final = (TransportError, AuthenticationFailed)
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """What a save needs of the session, and where it is told about."""
+
+    channel: Channel
+    settings: Settings
+    plural: str
+    store: Store
+    on_progress: Sink
 
 
 class Saving(Generic[E]):
-    """One call of `save_all`."""
+    """One call of `save_all`: a feeder that reads the input, and workers that deliver what it hands them."""
 
-    def __init__(self, channel: Channel, settings: Settings, plural: str, on_progress: Sink) -> None:
-        self._channel = channel
-        self._settings = settings
-        self._plural = plural
-        self._on_progress = on_progress
-        self._saved: dict[int, E] = {}
-        self._failures: dict[int, SaveFailure[E]] = {}
-        self._requests = 0
-        self._bytes_sent = 0
+    def __init__(
+        self, way: Way, *, journal: Path | None = None, keys: bool = True, missing: Missing = "upload"
+    ) -> None:
+        self._way = way
+        self._journal_path = journal
+        self._with_keys = keys or journal is not None
+        self._missing: Missing = missing
+        self._each: MemoryObjectSendStream[SaveOutcome[E]] | None = None
+        self._outcomes: dict[int, SaveOutcome[E]] = {}
         self._stopped_by: AcompsError | None = None
+        self._total = 0
+        self._journal: Journal | None = None
 
     async def run(self, entities: Iterable[E] | AsyncIterable[E]) -> SaveReport[E]:
         """Save them all. When the server is lost on the way, SaveFailed holds the report of what was confirmed."""
-        owner = (await self._channel.token()).user
-        send, receive = anyio.create_memory_object_stream[_Group[E]](0)
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._feed, entities, send)
-            for _ in range(self._settings.saves_at_once):
-                tasks.start_soon(self._work, receive.clone(), owner)
-            receive.close()
-        report = self._report()
+        channel, settings = self._way.channel, self._way.settings
+        run = new_run()
+        if self._journal_path is not None:
+            self._journal = await Journal.open(
+                self._journal_path, server=channel.address.root, kind=self._way.plural, new_run=run
+            )
+            run = self._journal.run
+        keys = RunKeys(channel, self._way.plural, run) if self._with_keys else None
+        pace = Pace(settings.saves_at_once, settings.saves_at_most)
+        contents = Contents(self._way.store)
+        delivery = Delivery[E](channel, settings, self._way.plural, keys, contents, pace, self._missing)
+        try:
+            owner = (await channel.token()).user
+            preparer = Preparer(owner, keys.key if keys is not None else None)
+            await self._deliver_all(entities, delivery, preparer)
+            if self._stopped_by is None:
+                await delivery.settle_doubts()
+        except BaseException as exc:
+            attach_report(exc, self._report(delivery))
+            raise
+        finally:
+            if self._journal is not None:
+                self._journal.close()
+        report = self._report(delivery)
         if self._stopped_by is not None:
             raise SaveFailed(report) from self._stopped_by
         return report
 
-    def _report(self) -> SaveReport[E]:
+    async def run_each(
+        self, entities: Iterable[E] | AsyncIterable[E], each_one: MemoryObjectSendStream[SaveOutcome[E]]
+    ) -> None:
+        """Save them all, and send every outcome to `each_one` instead of keeping it for a report."""
+        async with each_one:
+            self._each = each_one
+            await self.run(entities)
+
+    async def _deliver_all(
+        self, entities: Iterable[E] | AsyncIterable[E], delivery: Delivery[E], preparer: Preparer
+    ) -> None:
+        send, receive = anyio.create_memory_object_stream[_Group[E]](0)
+        async with task_group() as tasks:
+            tasks.start_soon(self._feed, entities, send)
+            for _ in range(self._way.settings.saves_at_most):
+                tasks.start_soon(self._work, receive.clone(), delivery, preparer)
+            receive.close()
+
+    def _report(self, delivery: Delivery[E]) -> SaveReport[E]:
+        ordered = [self._outcomes[index] for index in sorted(self._outcomes)]
         return SaveReport(
-            saved=tuple(self._saved[index] for index in sorted(self._saved)),
-            failures=tuple(self._failures[index] for index in sorted(self._failures)),
-            requests=self._requests,
-            bytes_sent=self._bytes_sent,
+            saved=tuple(one.entity for one in ordered if isinstance(one, SavedEntity)),
+            failures=tuple(one for one in ordered if isinstance(one, SaveFailure)),
+            requests=delivery.requests,
+            bytes_sent=delivery.bytes_sent,
+            bytes_shared=delivery.bytes_shared,
+            missing=self._missing,
         )
 
     async def _feed(self, entities: Iterable[E] | AsyncIterable[E], send: MemoryObjectSendStream[_Group[E]]) -> None:
         """Hand the input out in groups; a group waits until a worker is free, so little of the input is in memory."""
         group: _Group[E] = []
+        counter = itertools.count()
         async with send:
-            counter = itertools.count()
             async for entity in each(entities):
                 group.append((next(counter), entity))
-                if len(group) == self._settings.batch_entities:
+                if len(group) == self._way.settings.batch_entities:
                     await send.send(group)
                     group = []
                     if self._stopped_by is not None:
@@ -85,56 +137,84 @@ class Saving(Generic[E]):
             if group:
                 await send.send(group)
 
-    async def _work(self, receive: MemoryObjectReceiveStream[_Group[E]], owner: str) -> None:
+    async def _work(
+        self, receive: MemoryObjectReceiveStream[_Group[E]], delivery: Delivery[E], preparer: Preparer
+    ) -> None:
         async with receive:
             async for group in receive:
-                for batch in await anyio.to_thread.run_sync(self._batches, group, owner):
-                    await self._send(batch, owner)
+                if self._stopped_by is not None:
+                    await self._record(
+                        [SaveFailure(index, entity, self._stopped_by) for index, entity in group], delivery
+                    )
+                    continue
+                prepared = await anyio.to_thread.run_sync(_prepared, preparer, group)
+                await self._deliver(prepared, delivery, preparer.owner)
 
-    def _batches(self, group: _Group[E], owner: str) -> list[Batch[E]]:
-        """The requests for one group, as a rule a single one; what needs no request is settled here."""
+    async def _deliver(self, prepared: list[Prepared[E] | SaveFailure[E]], delivery: Delivery[E], owner: str) -> None:
+        settled: list[SaveOutcome[E]] = []
         to_send: list[Prepared[E]] = []
-        for item in prepare(group, owner):
+        for item in prepared:
             if isinstance(item, SaveFailure):
-                self._failures[item.index] = item
+                settled.append(item)
             elif item.document is None:
-                self._saved[item.index] = as_saved(item, None, owner)
+                settled.append(SavedEntity(item.index, as_saved(item, None, owner)))
             else:
-                to_send.append(item)
-        ready: list[Batch[E]] = []
-        for batch in batches(to_send, self._plural, self._settings):
-            if isinstance(batch, SaveFailure):
-                self._failures[batch.index] = batch
-            else:
-                ready.append(batch)
-        return ready
-
-    async def _send(self, batch: Batch[E], owner: str) -> None:
-        if self._stopped_by is not None:
-            self._fail(batch, self._stopped_by)
-            return
-        operation = f"save {len(batch.items)} {self._plural}"
+                known = self._journal.confirmed(item.index, item.digest) if self._journal is not None else None
+                if known is None:
+                    to_send.append(item)
+                else:
+                    settled.append(SavedEntity(item.index, as_saved(item, known, owner)))
+        await self._record(settled, delivery)
         try:
-            answer = await self._channel.call(
-                "POST", f"/{self._plural}", operation=operation, replay=Replay.CHECKED, body=batch.body
-            )
-            ids = decode_ids(answer.json())
-            expected = [item.entity.id for item in batch.items]
-            if len(ids) != len(expected) or any(old not in {None, new} for old, new in zip(expected, ids, strict=True)):
-                raise MalformedAnswer(
-                    f"{operation}: the server answered with {len(ids)} ids that do not fit the request"
-                )
+            if self._journal is not None:
+                to_send = await self._resumed(self._journal, to_send, delivery, owner)
+            if to_send:
+                outcomes = await delivery.deliver(to_send, owner)
+                await self._confirm(outcomes, to_send)
+                await self._record(outcomes, delivery)
         except AcompsError as exc:
-            if isinstance(exc, _HOPELESS):
-                self._stopped_by = exc
-            self._fail(batch, exc)
-            return
-        for item, entity_id in zip(batch.items, ids, strict=True):
-            self._saved[item.index] = as_saved(item, entity_id if item.entity.id is None else None, owner)
-        self._requests += 1
-        self._bytes_sent += batch.body.length
-        self._on_progress(Saved(entities=len(ids), total=len(self._saved), bytes_sent=self._bytes_sent))
+            await self._record([SaveFailure(item.index, item.given, exc) for item in to_send], delivery)
 
-    def _fail(self, batch: Batch[E], error: AcompsError) -> None:
-        for item in batch.items:
-            self._failures[item.index] = SaveFailure(item.index, item.entity, error)
+    async def _resumed(
+        self, journal: Journal, items: list[Prepared[E]], delivery: Delivery[E], owner: str
+    ) -> list[Prepared[E]]:
+        """What is left to send, after a look for what an interrupted run has sent without knowing the answer."""
+        doubtful = [item for item in items if journal.begun(RunKeys.group(item.index))]
+        found = await delivery.found(doubtful, owner) if doubtful else []
+        await self._confirm(found, doubtful)
+        await self._record(found, delivery)
+        there = {one.index for one in found}
+        left = [item for item in items if item.index not in there]
+        await journal.begin(RunKeys.group(item.index) for item in left)
+        return left
+
+    async def _confirm(self, outcomes: list[SaveOutcome[E]], items: list[Prepared[E]]) -> None:
+        if self._journal is None:
+            return
+        digests = {item.index: item.digest for item in items}
+        await self._journal.confirm(
+            {
+                one.index: Entry(digests[one.index], one.entity.saved_id)
+                for one in outcomes
+                if isinstance(one, SavedEntity)
+            }
+        )
+
+    async def _record(self, outcomes: list[SaveOutcome[E]], delivery: Delivery[E]) -> None:
+        saved = 0
+        for one in outcomes:
+            if self._each is None:
+                self._outcomes[one.index] = one
+            else:
+                await self._each.send(one)
+            if isinstance(one, SavedEntity):
+                saved += 1
+            elif self._stopped_by is None and hopeless(one.error):
+                self._stopped_by = one.error
+        self._total += saved
+        if saved:
+            self._way.on_progress(Saved(entities=saved, total=self._total, bytes_sent=delivery.bytes_sent))
+
+
+def _prepared(preparer: Preparer, group: _Group[E]) -> list[Prepared[E] | SaveFailure[E]]:
+    return list(preparer.prepare(group))

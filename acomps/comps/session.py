@@ -9,6 +9,7 @@ from acomps.comps.asset_collections import AssetCollections
 from acomps.comps.groups import Experiments, Suites
 from acomps.comps.outputs import Outputs
 from acomps.comps.simulations import Simulations
+from acomps.comps.uploads import Uploads
 from acomps.comps.work_items import WorkItems
 
 if TYPE_CHECKING:
@@ -24,11 +25,12 @@ class Session:
     def __init__(self, channel: Channel, settings: Settings) -> None:
         self._channel = channel
         self.settings = settings
+        self.uploads = Uploads(channel, settings)
         self.suites = Suites(channel, settings)
         self.experiments = Experiments(channel, settings)
-        self.simulations = Simulations(channel, settings)
-        self.work_items = WorkItems(channel, settings)
-        self.asset_collections = AssetCollections(channel, settings)
+        self.asset_collections = AssetCollections(channel, settings, self.uploads)
+        self.simulations = Simulations(channel, settings, self.uploads.store)
+        self.work_items = WorkItems(channel, settings, self.uploads.store)
         self.outputs = Outputs(channel)
         self.environments = Environments(channel)
         self.users = Users(channel)

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 import anyio
 
+from acomps.comps.report import SaveOutcome
 from acomps.comps.resource import Reference, Runnable, id_of
-from acomps.comps.saving import Saving
+from acomps.comps.saving import Saving, Way
+from acomps.comps.streams import task_group
 from acomps.entities import Simulation, SimulationState, WorkItem
 from acomps.events import Sink, ignore
 from acomps.query import Query
 from acomps.wire import spelling
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping
+    from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Mapping
 
-    from acomps.comps.report import SaveReport
+    from acomps.comps.contents import Store
+    from acomps.comps.report import Missing, SaveReport
     from acomps.settings import Settings
     from acomps.transport import Channel
 
@@ -27,6 +32,8 @@ B = TypeVar("B", Simulation, WorkItem)
 
 class Batched(Runnable[B], Generic[B]):
     """A kind of entity that is saved in batches."""
+
+    _store: Store
 
     async def save(self, entity: B) -> B:
         """Create the entity with its files, or update it if it has an id; the saved value has its id.
@@ -39,20 +46,66 @@ class Batched(Runnable[B], Generic[B]):
             raise failure.error
         return report.saved[0]
 
-    async def save_all(self, entities: Iterable[B] | AsyncIterable[B], *, on_progress: Sink = ignore) -> SaveReport[B]:
+    async def save_all(
+        self,
+        entities: Iterable[B] | AsyncIterable[B],
+        *,
+        journal: Path | str | None = None,
+        keys: bool = True,
+        missing: Missing = "upload",
+        on_progress: Sink = ignore,
+    ) -> SaveReport[B]:
         """Save any number of entities in batches, several at once; the input is read as fast as it is sent.
 
-        The report has one outcome per entity, and a failed batch never hides the others. When the server is lost, or
-        the login, SaveFailed is raised and holds the report of what was confirmed.
+        New and changed entities may be mixed; a changed one sends what changed. The report has one outcome per entity,
+        and a refused one never hides the others. When the server is lost, or the login, SaveFailed is raised and holds
+        the report of what was confirmed; `acomps.report_of` finds that on a cancellation too.
+
+        Each new entity gets a tag `acomps_key`, by which it is found when an answer is lost, so that none is made
+        twice; without `keys` such an entity is a failure that has to be looked into. A `journal` is a file that notes
+        what is confirmed: the same call with the same entities then does only what is missing. `missing` says what
+        happens to entities with files, given by md5, that the server lacks.
+
+            report = await comps.simulations.save_all(sweep, journal="sweep.journal")
+            report.raise_for_failures()
         """
-        return await Saving[B](self._channel, self._settings, self._spelling.plural, on_progress).run(entities)
+        return await self._saving(journal, keys, missing, on_progress).run(entities)
+
+    @asynccontextmanager
+    async def save_each(
+        self,
+        entities: Iterable[B] | AsyncIterable[B],
+        *,
+        journal: Path | str | None = None,
+        keys: bool = True,
+        missing: Missing = "upload",
+        on_progress: Sink = ignore,
+    ) -> AsyncGenerator[AsyncIterable[SaveOutcome[B]]]:
+        """As `save_all`, but every outcome as it comes, in any order; nothing is kept. Leaving the block ends the save.
+
+        async with comps.simulations.save_each(sweep) as outcomes:
+            async for outcome in outcomes:
+                ...
+        """
+        saving = self._saving(journal, keys, missing, on_progress)
+        send, receive = anyio.create_memory_object_stream[SaveOutcome[B]](0)
+        async with task_group() as tasks, receive:
+            tasks.start_soon(saving.run_each, entities, send)
+            yield receive
+            tasks.cancel_scope.cancel()
+
+    def _saving(self, journal: Path | str | None, keys: bool, missing: Missing, on_progress: Sink) -> Saving[B]:
+        way = Way(self._channel, self._settings, self._spelling.plural, self._store, on_progress)
+        path = None if journal is None else Path(journal)
+        return Saving[B](way, journal=path, keys=keys, missing=missing)
 
 
 class Simulations(Batched[Simulation]):
     """`comps.simulations`."""
 
-    def __init__(self, channel: Channel, settings: Settings) -> None:
+    def __init__(self, channel: Channel, settings: Settings, store: Store) -> None:
         super().__init__(channel, settings, Simulation, spelling.SIMULATION)
+        self._store = store
 
     def of(self, experiment: Reference, query: Query | None = None) -> AsyncIterator[Simulation]:
         """The simulations of an experiment."""
@@ -66,7 +119,7 @@ class Simulations(Batched[Simulation]):
         async def count(state: SimulationState) -> None:
             counts[state] = await self.count(query.where(state=state))
 
-        async with anyio.create_task_group() as tasks:
+        async with task_group() as tasks:
             for state in SimulationState:
                 if state != SimulationState.UNKNOWN:
                     tasks.start_soon(count, state)

@@ -15,6 +15,7 @@ from acomps.wire.decode import decode_references, decode_relations
 if TYPE_CHECKING:
     import uuid
 
+    from acomps.comps.contents import Store
     from acomps.entities.record import Record
     from acomps.settings import Settings
     from acomps.transport import Channel
@@ -25,8 +26,9 @@ __all__ = ["WorkItems"]
 class WorkItems(Batched[WorkItem]):
     """`comps.work_items`."""
 
-    def __init__(self, channel: Channel, settings: Settings) -> None:
+    def __init__(self, channel: Channel, settings: Settings, store: Store) -> None:
         super().__init__(channel, settings, WorkItem, spelling.WORK_ITEM)
+        self._store = store
 
     async def relate(self, work_item: Reference, relation_type: RelationType, to: Record) -> None:
         """Record that the work item depends on, or has created, another saved entity."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from acomps.entities.tags import TagValue
 
-__all__ = ["as_uuid", "base_name", "frozen_tags", "non_empty", "put", "utc"]
+__all__ = ["as_uuid", "base_name", "frozen_tags", "is_text", "non_empty", "put", "utc"]
 
 
 def as_uuid(value: uuid.UUID | str, what: str) -> uuid.UUID:
@@ -30,9 +30,14 @@ def as_uuid(value: uuid.UUID | str, what: str) -> uuid.UUID:
         ) from None
 
 
+def is_text(value: object) -> bool:
+    """Whether `value` is a text that holds more than white space."""
+    return isinstance(value, str) and bool(value.strip())
+
+
 def non_empty(value: str, what: str) -> str:
     """`value`, which must hold more than white space."""
-    if not isinstance(value, str) or not value.strip():
+    if not is_text(value):
         raise UsageError(f"{what} must be a non-empty text, not {value!r}")
     return value
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Self
 
+import orjson
+
 from acomps.entities.checks import as_uuid, base_name, frozen_tags, put
 from acomps.entities.tags import NO_TAGS, TagValue
 from acomps.errors import UsageError
@@ -61,6 +63,17 @@ class WorkItemFile(AttachedFile):
     """A file that lies in the working directory of a work item; the work order has the file type "WorkOrder"."""
 
     __slots__ = ()
+
+    @classmethod
+    def work_order(cls, order: Mapping[str, object] | bytes | Path) -> Self:
+        """The work order, which tells the worker what to do: a JSON document as a mapping, in bytes, or in a file.
+
+        A path gives the file its name; the others are called WorkOrder.json.
+        """
+        if isinstance(order, Path):
+            return cls.from_path(order, file_type="WorkOrder")
+        content = order if isinstance(order, bytes) else orjson.dumps(dict(order), option=orjson.OPT_INDENT_2)
+        return cls(file_name="WorkOrder.json", file_type="WorkOrder", content=content)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from acomps.entities.checks import as_uuid, frozen_tags, non_empty, put
+from acomps.entities.checks import as_uuid, frozen_tags, is_text, non_empty, put
 from acomps.entities.tags import NO_TAGS, TagValue
 from acomps.errors import UsageError
 
@@ -66,7 +66,7 @@ class NamedRecord(Record):
     def __post_init__(self) -> None:
         # super() without arguments does not work in a slotted dataclass: the decorator makes a second class.
         Record.__post_init__(self)
-        if self.id is None:
+        if self.id is None and not is_text(self.name):
             non_empty(self.name, f"the name of a new {self.kind_name}")
 
     @property

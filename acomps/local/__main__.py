@@ -18,11 +18,15 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the service until it is asked to end; 2 when it cannot start."""
     given = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(levelname)s %(message)s")
-    cores = {} if given.cores is None else {"cores": given.cores}
     try:
         serve(
             ServiceSettings(
-                data_dir=given.data_dir, host=given.host, port=given.port, latency_ms=given.latency_ms, **cores
+                data_dir=given.data_dir,
+                host=given.host,
+                port=given.port,
+                latency_ms=given.latency_ms,
+                cores=given.cores,
+                cancel_grace_s=given.cancel_grace,
             ),
             ready_file=given.ready_file,
             stop_when_idle_s=given.stop_when_idle,
@@ -47,7 +51,14 @@ def _parser() -> argparse.ArgumentParser:
         "--ready-file", type=Path, help="write JSON with url, username and password here once connections are accepted"
     )
     parser.add_argument("--latency-ms", type=float, default=0.0, help="hold every answer back this long")
-    parser.add_argument("--cores", type=int, help="cores for simulations (all)")
+    parser.add_argument("--cores", type=int, default=ServiceSettings().cores, help="for simulations (%(default)s)")
+    parser.add_argument(
+        "--cancel-grace",
+        type=float,
+        metavar="SECONDS",
+        default=ServiceSettings().cancel_grace_s,
+        help="between asking a cancelled simulation to end and ending it (%(default)s)",
+    )
     parser.add_argument(
         "--stop-when-idle", type=float, metavar="SECONDS", help="end after so long with nothing to do and no request"
     )

@@ -80,7 +80,7 @@ class Contents:
                 select(_small.c.md5, func.length(_small.c.data)).where(_small.c.md5.in_(given_ids())),
                 {"ids": dumps(list(md5s))},
             )
-            found: dict[str, int] = dict(rows.tuples().all())
+            found = {str(md5): int(length) for md5, length in rows}
         for md5 in md5s:
             if md5 not in found:
                 with contextlib.suppress(FileNotFoundError):
@@ -93,7 +93,7 @@ class Contents:
             rows = connection.execute(
                 select(_small.c.md5, _small.c.data).where(_small.c.md5.in_(given_ids())), {"ids": dumps(list(md5s))}
             )
-            found: dict[str, Stored] = dict(rows.tuples().all())
+            found: dict[str, Stored] = {str(md5): data for md5, data in rows}
         for md5 in md5s:
             if md5 not in found and os.path.exists(self._path(md5)):
                 found[md5] = self._path(md5)

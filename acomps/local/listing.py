@@ -44,40 +44,32 @@ async def answer_one(core: Core, listing: Listing, entity_id: str, links: Links)
 
 async def answer_list(core: Core, listing: Listing, links: Links) -> Response:
     """A page of entities, with Content-Range when it is not all of them."""
-    page = _Page(core, listing, links)
-    body = await core.job(page.open)
+    page = await core.job(_Page, core, listing, links)
     if page.complete:
-        return Response(body, media_type="application/json", headers=page.headers())
-    return StreamingResponse(page.stream(body), media_type="application/json", headers=page.headers())
+        return Response(page.beginning + b"]}", media_type="application/json", headers=page.headers())
+    return StreamingResponse(page.stream(), media_type="application/json", headers=page.headers())
 
 
 class _Page:
-    """The answer to one list request. What does not fit into one chunk is read on while it is sent."""
+    """The answer to one list request. Making it blocks; what does not fit into one chunk is read while it is sent."""
 
     def __init__(self, core: Core, listing: Listing, links: Links) -> None:
         self._core = core
         self._listing = listing
         self._links = links
-        self._total = 0
-        self._length = 0
         self._sent = 0
-        self.complete = False
-
-    def open(self) -> bytes:
-        """All of the answer when it is one chunk, else its beginning."""
-        self._connection = self._core.database.snapshot()
+        self._connection = core.database.snapshot()
         try:
-            self._count()
+            self._total = self._counted()
+            self._length = max(0, min(listing.count, self._total - listing.offset))
             self._chunks = self._encoded()
-            body = b'{"' + SPELLINGS[self._listing.kind].plural.encode() + b'":[' + next(self._chunks)
-            self.complete = self._sent >= self._length
+            self.beginning = b'{"' + SPELLINGS[listing.kind].plural.encode() + b'":[' + next(self._chunks)
         except BaseException:
             self._connection.close()
             raise
+        self.complete = self._sent >= self._length
         if self.complete:
             self._connection.close()
-            return body + b"]}"
-        return body
 
     def headers(self) -> dict[str, str]:
         """Content-Range, when this is a part of the whole."""
@@ -86,21 +78,20 @@ class _Page:
         first = self._listing.offset
         return {"Content-Range": f"{first}-{first + self._length - 1}/{self._total}"}
 
-    async def stream(self, beginning: bytes) -> AsyncIterator[bytes]:
+    async def stream(self) -> AsyncIterator[bytes]:
         """The answer in chunks."""
         try:
-            yield beginning
+            yield self.beginning
             while self._sent < self._length:
                 yield b"," + await self._core.job(next, self._chunks)
             yield b"]}"
         finally:
             self._connection.close()
 
-    def _count(self) -> None:
-        listing = self._listing
-        counted = select(func.count()).select_from(schema.TABLES[listing.kind]).where(*listing.conditions)
-        self._total = self._connection.scalar(counted) or 0
-        self._length = max(0, min(listing.count, self._total - listing.offset))
+    def _counted(self) -> int:
+        table = schema.TABLES[self._listing.kind]
+        counted = select(func.count()).select_from(table).where(*self._listing.conditions)
+        return self._connection.scalar(counted) or 0
 
     def _encoded(self) -> Iterator[bytes]:
         listing = self._listing

@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from acomps.local.core import Core
     from acomps.local.environments import Environment
 
-_log = logging.getLogger("acomps.local")
-
 __all__ = ["Commissioned", "Provisioned", "Provisioner"]
+
+_log = logging.getLogger("acomps.local")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,13 +79,13 @@ class Provisioner:
                     connection,
                     simulation,
                     job_id,
-                    [(name, contents[md5]) for name, md5 in files.get(simulation.id, [])],
+                    [(name, contents.get(md5)) for name, md5 in files.get(simulation.id, [])],
                 )
                 for simulation, job_id in zip(simulations, job_ids, strict=True)
             ]
 
     def _one(
-        self, connection: Connection, simulation: Commissioned, job_id: str, files: Sequence[tuple[str, Stored]]
+        self, connection: Connection, simulation: Commissioned, job_id: str, files: Sequence[tuple[str, Stored | None]]
     ) -> Provisioned:
         configuration = coalesce(*simulation.configurations)
         try:
@@ -105,7 +105,7 @@ class Provisioner:
         connection: Connection,
         simulation: Commissioned,
         job_id: str,
-        files: Sequence[tuple[str, Stored]],
+        files: Sequence[tuple[str, Stored | None]],
         configuration: dict[str, JSON],
     ) -> Provisioned:
         environment = self._environment(configuration)
@@ -113,7 +113,10 @@ class Provisioner:
         root = environment.expand(str(configuration["WorkingDirectoryRoot"]), simulation.owner)
         words = _words(environment, configuration, simulation.owner)
         directory = workdirs.place(root, job_id)
-        workdirs.prepare(directory, files, self._assets(connection, configuration.get("AssetCollectionId")))
+        stored = [(name, content) for name, content in files if content is not None]
+        if len(stored) < len(files):
+            raise Refused(400, "the contents of its files are no longer in the content store")
+        workdirs.prepare(directory, stored, self._assets(connection, configuration.get("AssetCollectionId")))
         try:
             command = (self._program(directory, words[0]), *words[1:])
         except Refused:

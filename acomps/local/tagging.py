@@ -82,4 +82,4 @@ def tags_of(connection: Connection, entity_id: str) -> dict[str, str]:
     """The tags of one entity."""
     table = schema.tags
     found = connection.execute(select(table.c.key, table.c.value).where(table.c.entity_id == entity_id))
-    return dict(found.tuples().all())
+    return {str(key): str(value) for key, value in found}

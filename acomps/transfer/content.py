@@ -15,7 +15,9 @@ import aiofiles
 from acomps.errors import ContentError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator, AsyncIterator
+
+    from acomps.transfer.hashing import HashCache
 
 __all__ = ["FileContent", "Measured", "Source", "measured"]
 
@@ -36,22 +38,31 @@ class FileContent:
     length: int
     mtime_ns: int
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        left = self.length
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self.blocks(0, self.length)
+
+    async def blocks(self, first: int, length: int) -> AsyncGenerator[bytes]:
+        """The `length` bytes from `first` on, under the same promise."""
+        left = length
         try:
-            async with aiofiles.open(self.path, "rb") as handle:
-                if os.fstat(handle.fileno()).st_mtime_ns != self.mtime_ns:
-                    raise self._changed()
+            async with aiofiles.open(self.path, "rb", buffering=0) as handle:
+                self._require_same(handle.fileno())
+                await handle.seek(first)
                 while left:
                     block = await handle.read(min(_BLOCK_BYTES, left))
                     if not block:
                         raise self._changed()
                     left -= len(block)
-                    if not left and os.fstat(handle.fileno()).st_mtime_ns != self.mtime_ns:
-                        raise self._changed()
+                    if not left:
+                        self._require_same(handle.fileno())
                     yield block
         except OSError as exc:
             raise _unreadable(self.path, exc) from exc
+
+    def _require_same(self, handle: int) -> None:
+        now = os.fstat(handle)
+        if (now.st_size, now.st_mtime_ns) != (self.length, self.mtime_ns):
+            raise self._changed()
 
     def _changed(self) -> ContentError:
         return ContentError(f"{self.path} changed while it was being sent: save again when nobody writes to it")
@@ -59,15 +70,24 @@ class FileContent:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """Content with its md5 and its length in bytes, ready to be sent."""
+    """Content with its md5 and its length in bytes, ready to be sent.
+
+    `recalled` says that the md5 comes from the cache of hashes, and was not computed now.
+    """
 
     md5: uuid.UUID
     length: int
     content: bytes | FileContent
+    recalled: bool = False
+
+    @property
+    def name(self) -> str:
+        """What messages call it: the path of a file, the md5 of bytes."""
+        return str(self.content.path) if isinstance(self.content, FileContent) else str(self.md5)
 
 
-def measured(source: Source) -> Measured:
-    """`source` with its md5 and length. Reads the whole of a file, block by block: call it in a thread."""
+def measured(source: Source, cache: HashCache | None = None) -> Measured:
+    """`source` with its md5 and length. Reads the whole of a file, unless `cache` knows it: call it in a thread."""
     if isinstance(source, bytes):
         return Measured(_as_uuid(hashlib.md5(source, usedforsecurity=False)), len(source), source)
     digest = hashlib.md5(usedforsecurity=False)
@@ -76,6 +96,10 @@ def measured(source: Source) -> Measured:
             before = os.fstat(handle.fileno())
             if not stat.S_ISREG(before.st_mode):
                 raise ContentError(f"{source} is no regular file: name a file, or pack the folder first")
+            known = None if cache is None else cache.recall(source, before)
+            if known is not None:
+                content = FileContent(source, before.st_size, before.st_mtime_ns)
+                return Measured(known, before.st_size, content, recalled=True)
             length = 0
             while block := handle.read(_BLOCK_BYTES):
                 digest.update(block)
@@ -85,7 +109,10 @@ def measured(source: Source) -> Measured:
         raise _unreadable(source, exc) from exc
     if length != after.st_size or before.st_mtime_ns != after.st_mtime_ns:
         raise ContentError(f"{source} changed while it was being hashed: save again when nobody writes to it")
-    return Measured(_as_uuid(digest), length, FileContent(source, length, after.st_mtime_ns))
+    md5 = _as_uuid(digest)
+    if cache is not None:
+        cache.remember(source, after, md5)
+    return Measured(md5, length, FileContent(source, length, after.st_mtime_ns))
 
 
 def _as_uuid(digest: hashlib._Hash) -> uuid.UUID:  # pyright: ignore[reportPrivateUsage] - hashlib has no public name

@@ -109,11 +109,13 @@ class Channel:
         body: Body | None = None,
         headers: Mapping[str, str] = _NO_HEADERS,
         retry: bool = True,
+        on_event: Sink | None = None,
     ) -> Answer:
         """The answer to one request, read whole; its status is below 300.
 
         `operation` names the call in errors, as in "save 100 simulations of experiment X". `json` is encoded already.
         `retry=False` makes it one attempt, whatever `replay` says; a new login after a 401 is no attempt of it.
+        `on_event` hears of the repeats of this call, besides the session's sink.
         """
         if json is not None and body is not None:
             raise UsageError(f"{operation}: give json or body, not both")
@@ -121,7 +123,8 @@ class Channel:
             operation, method, path, query=query, content=json if body is None else body, headers=headers
         )
         async with self._reads if method in _READS else self._writes:
-            return await self._authorised(operation, replay, partial(self._client.ask, outgoing), repeat=retry)
+            send = partial(self._client.ask, outgoing)
+            return await self._authorised(operation, replay, send, repeat=retry, on_event=on_event)
 
     @asynccontextmanager
     async def stream(
@@ -150,15 +153,16 @@ class Channel:
         send: Callable[[Token], Awaitable[T]],
         *,
         repeat: bool = True,
+        on_event: Sink | None = None,
     ) -> T:
         """Send with the session's token; after a 401, which did nothing, once more with a new one."""
         token = await self._tokens.current()
         try:
-            return await self._policy.around(operation, replay, partial(send, token), repeat=repeat)
+            return await self._policy.around(operation, replay, partial(send, token), repeat=repeat, on_event=on_event)
         except AuthenticationFailed:
             pass
         token = await self._tokens.current(rejected=token)
-        return await self._policy.around(operation, replay, partial(send, token), repeat=repeat)
+        return await self._policy.around(operation, replay, partial(send, token), repeat=repeat, on_event=on_event)
 
     async def _exchange(
         self, operation: str, method: str, payload: bytes, token: Token | None, *, repeat: bool

@@ -63,11 +63,17 @@ class RetryPolicy:
         self._calls = self._repeats = 0
 
     async def around(
-        self, operation: str, replay: Replay, attempt: Callable[[], Awaitable[T]], *, repeat: bool = True
+        self,
+        operation: str,
+        replay: Replay,
+        attempt: Callable[[], Awaitable[T]],
+        *,
+        repeat: bool = True,
+        on_event: Sink | None = None,
     ) -> T:
         """The result of `attempt`, which is called again after errors that allow it; else its last error.
 
-        Emits Retrying before each wait. `repeat=False` makes it one attempt.
+        Emits Retrying before each wait, to the session's sink and to `on_event`. `repeat=False` makes it one attempt.
         """
         self._calls += 1
         started = self.clock.monotonic()
@@ -77,16 +83,9 @@ class RetryPolicy:
             if not repeat or not repeatable(error, replay):
                 raise
             first = error
-        return await self._go_on(operation, replay, attempt, first, started)
+        return await self._go_on(attempt, first, _Course(self, operation, replay, started, on_event))
 
-    async def _go_on(
-        self,
-        operation: str,
-        replay: Replay,
-        attempt: Callable[[], Awaitable[T]],
-        first: TransportError | Refused,
-        started: float,
-    ) -> T:
+    async def _go_on(self, attempt: Callable[[], Awaitable[T]], first: TransportError | Refused, course: _Course) -> T:
         # Almost every call succeeds at once, so tenacity is built only here; the failure that has already happened
         # is its first attempt.
         past: list[TransportError | Refused] = [first]
@@ -96,9 +95,8 @@ class RetryPolicy:
                 raise past.pop()
             return await attempt()
 
-        course = _Course(self, operation, replay, started)
         retrying = tenacity.AsyncRetrying(
-            retry=tenacity.retry_if_exception(lambda error: repeatable(error, replay)),
+            retry=tenacity.retry_if_exception(course.repeatable),
             wait=course.wait,
             stop=course.stop,
             before_sleep=course.announce,
@@ -120,9 +118,16 @@ class RetryPolicy:
 class _Course:
     """One call on its way through its repeats."""
 
-    def __init__(self, policy: RetryPolicy, operation: str, replay: Replay, started: float) -> None:
+    def __init__(
+        self, policy: RetryPolicy, operation: str, replay: Replay, started: float, on_event: Sink | None
+    ) -> None:
         self._policy, self._operation, self._replay, self._started = policy, operation, replay, started
+        self._on_event = on_event
         self._reason = ""
+
+    def repeatable(self, error: BaseException) -> bool:
+        """Whether this call may go on after the error."""
+        return repeatable(error, self._replay)
 
     def _left(self) -> float:
         policy = self._policy
@@ -160,14 +165,15 @@ class _Course:
         # What never left this machine adds no load to a server in trouble.
         if not isinstance(error, NotSent):
             self._policy.spend()
-        self._policy.sink(
-            Retrying(
-                operation=self._operation,
-                attempt=state.attempt_number + 1,
-                wait_s=state.upcoming_sleep,
-                reason=str(error),
-            )
+        event = Retrying(
+            operation=self._operation,
+            attempt=state.attempt_number + 1,
+            wait_s=state.upcoming_sleep,
+            reason=str(error),
         )
+        self._policy.sink(event)
+        if self._on_event is not None:
+            self._on_event(event)
 
     def give_up(self, state: tenacity.RetryCallState) -> None:
         """Raise the last error, with the reason why it is the last."""

@@ -53,6 +53,7 @@ __all__ = [
     "decode_outputs",
     "decode_references",
     "decode_relations",
+    "decode_tagged",
     "decode_users",
     "only",
     "rows",
@@ -209,6 +210,8 @@ _ENTITIES: Final[Mapping[type[Record], tuple[_Table, spelling.Spelling]]] = {
     AssetCollection: (_entity_table(spelling.ASSET_COLLECTION, assets=_several(_asset)), spelling.ASSET_COLLECTION),
 }
 
+_TAGGED: Final = _table({"id": "Id", "tags": "Tags"}, id=uuid.UUID, tags=_tags)
+
 #: What an update of an entity can change, by kind (protocol 6.2 to 6.5).
 UPDATABLE: Final[Mapping[type[Record], tuple[str, ...]]] = MappingProxyType(
     {
@@ -301,6 +304,16 @@ def decode_outputs(document: object) -> list[OutputFile]:
 def decode_relations(document: object) -> list[Relation]:
     """What a work item is related to."""
     return [cast("Relation", _relation(raw)) for raw in rows(document, "Related")]
+
+
+def decode_tagged(document: object, plural: str, tag: str) -> list[tuple[uuid.UUID, str]]:
+    """The ids of a listing with the value of one tag; entities without it are left out."""
+    found: list[tuple[uuid.UUID, str]] = []
+    for raw in rows(document, plural):
+        values = _values(raw, _TAGGED, plural)
+        if "id" in values and values.get("tags", {}).get(tag) is not None:
+            found.append((values["id"], str(values["tags"][tag])))
+    return found
 
 
 def decode_references(document: object, key: str) -> list[uuid.UUID]:

@@ -58,10 +58,14 @@ class Part:
         ).encode()
 
     @property
+    def length(self) -> int:
+        """The bytes of the content alone."""
+        return len(self.content) if isinstance(self.content, bytes) else self.content.length
+
+    @property
     def cost(self) -> int:
         """The bytes that this part adds to a body, its boundary included."""
-        length = len(self.content) if isinstance(self.content, bytes) else self.content.length
-        return 2 + _BOUNDARY_LENGTH + len(self.head) + length + 2
+        return 2 + _BOUNDARY_LENGTH + len(self.head) + self.length + 2
 
 
 class Multipart:

@@ -12,7 +12,7 @@ import pytest
 
 import acomps
 from acomps import Configuration, Experiment, Query, Session, Simulation, SimulationFile, SimulationState
-from acomps.comps.batches import Batch, Prepared, batches, prepare
+from acomps.comps.batches import Batch, Prepared, Preparer, batches
 from acomps.comps.report import SaveFailure
 from acomps.events import Event, Saved
 from acomps.wire.multipart import Part
@@ -64,7 +64,7 @@ async def test_an_async_iterable_is_read_as_fast_as_it_is_saved(comps: Session) 
 
     report = await comps.simulations.save_all(made(), on_progress=on_progress)
     assert len(report.saved) == 2_000
-    in_flight = comps.settings.saves_at_once + 2
+    in_flight = comps.settings.saves_at_most + 2
     assert most_ahead <= in_flight * comps.settings.batch_entities
 
 
@@ -105,7 +105,7 @@ async def test_an_md5_that_the_server_lacks_is_named_and_nothing_is_created(comp
     experiment = await comps.experiments.save(Experiment(name="missing"))
     md5 = uuid.uuid4()
     file = SimulationFile(file_name="x", md5_checksum=md5)
-    with pytest.raises(acomps.MissingFiles, match="Unknown assets referenced in request") as caught:
+    with pytest.raises(acomps.MissingFiles, match=f"contents that the server does not have: {md5}") as caught:
         await comps.simulations.save(Simulation(name="x", experiment_id=experiment.id, files=(file,)))
     assert caught.value.md5s == (md5,)
     assert await comps.simulations.count(Query().where(experiment_id=experiment.id)) == 0
@@ -130,9 +130,9 @@ async def test_a_file_that_changes_while_it_is_sent_is_noticed(tmp_path: Path) -
     path = tmp_path / "config.json"
     path.write_bytes(b"1" * 5_000)
     file = SimulationFile.from_path(path)
-    [item] = prepare([(0, Simulation(name="x", files=(file,)))], "me")
+    [item] = Preparer("me", None).prepare([(0, Simulation(name="x", files=(file,)))])
     assert isinstance(item, Prepared)
-    [batch] = batches([item], "Simulations", acomps.Settings())
+    [batch] = batches([item], "Simulations", acomps.Settings(), nothing_stored)
     assert isinstance(batch, Batch)
     path.write_bytes(b"2" * 4_000)
     with pytest.raises(acomps.ContentError, match=r"config\.json changed while it was being sent"):
@@ -145,13 +145,18 @@ async def _read_all(batch: Batch[Simulation]) -> bytes:
 
 def prepared(index: int, size: int, content: str | None = None) -> Prepared[Simulation]:
     part = Part(content or f"{index}", "x", "text/plain", b"x" * size)
-    return Prepared(index, Simulation(name=f"{index}"), b"{}", (part,))
+    entity = Simulation(name=f"{index}")
+    return Prepared(index, entity, entity, b"{}", "", (part,))
+
+
+def nothing_stored(part: Part) -> bool:
+    return False
 
 
 async def test_batches_stay_below_both_limits_and_keep_the_order() -> None:
     settings = acomps.Settings(batch_entities=10, batch_bytes=70_000)
     items = [prepared(n, 8_000) for n in range(35)]
-    found = list(batches(items, "Simulations", settings))
+    found = list(batches(items, "Simulations", settings, nothing_stored))
     assert [item.index for batch in found if isinstance(batch, Batch) for item in batch.items] == list(range(35))
     for batch in found:
         assert isinstance(batch, Batch)
@@ -162,14 +167,15 @@ async def test_batches_stay_below_both_limits_and_keep_the_order() -> None:
 
 def test_a_content_that_a_batch_shares_is_in_it_once() -> None:
     items = [prepared(n, 8_000, content="shared") for n in range(100)]
-    [batch] = batches(items, "Simulations", acomps.Settings())
+    [batch] = batches(items, "Simulations", acomps.Settings(), nothing_stored)
     assert isinstance(batch, Batch)
     assert batch.body.length < 20_000
 
 
 def test_an_entity_that_is_too_large_for_any_request_is_a_failure_of_its_own() -> None:
     settings = acomps.Settings(batch_bytes=65_536)
-    found = list(batches([prepared(0, 10), prepared(1, 70_000), prepared(2, 10)], "Simulations", settings))
+    items = [prepared(0, 10), prepared(1, 70_000), prepared(2, 10)]
+    found = list(batches(items, "Simulations", settings, nothing_stored))
     assert [type(one) for one in found] == [SaveFailure, Batch]
     assert isinstance(found[0], SaveFailure)
     assert "a request must stay below 65,536" in str(found[0].error)

@@ -45,7 +45,7 @@ def names(client: Client, experiment: str, filters: str = "", **query: str) -> l
         ("Name<sim_05", 5),
         ("Name>=sim_05", 15),
         ("SimulationState=Created", 20),
-        ("State=created", 20),
+        ("state=created", 20),
         ("SimulationState=0", 20),
         ("SimulationState!=Running", 20),
         ("SimulationState=Running", 0),

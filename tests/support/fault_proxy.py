@@ -14,7 +14,9 @@ from dataclasses import dataclass, field
 import httptools
 
 __all__ = [
+    "AFTER_LATE",
     "ANSWER_LOST",
+    "LATE",
     "PASS",
     "RESET_BEFORE",
     "STALL",
@@ -45,6 +47,10 @@ PASS = Fault("pass")
 ANSWER_LOST = Fault("answer lost")
 #: The connection is reset when the request has been read; the service never sees it.
 RESET_BEFORE = Fault("reset before")
+#: The connection is reset at once, and the service gets the request only when an AFTER_LATE one comes by.
+LATE = Fault("late")
+#: The late requests are carried out first, then this one.
+AFTER_LATE = Fault("after late")
 #: The service acts, and its answer is kept back until the client gives up.
 STALL = Fault("stall")
 
@@ -86,6 +92,7 @@ class FaultProxy:
     script: Script = lambda request: PASS
     ledger: list[Request] = field(default_factory=list[Request])
     connections: int = 0
+    late: list[bytes] = field(default_factory=list[bytes])
 
     def seen(self, method: str, part: str = "") -> list[Request]:
         """The requests of a method whose target contains `part`."""
@@ -169,6 +176,12 @@ async def _serve(proxy: FaultProxy, reader: asyncio.StreamReader, writer: asynci
         request = Request(len(proxy.ledger), method, message.target.decode(), head, message.length)
         proxy.ledger.append(request)
         request.fault = proxy.script(request)
+        if request.fault is LATE:
+            proxy.late.append(head + body + await reader.readexactly(request.length - len(body)))
+            return
+        if request.fault is AFTER_LATE:
+            await _carry_out_late(proxy)
+            request.fault = PASS
         if request.fault.answer is not None or request.fault is RESET_BEFORE:
             await _drain(reader, request.length - len(body))
             if request.fault.answer is None:
@@ -178,6 +191,16 @@ async def _serve(proxy: FaultProxy, reader: asyncio.StreamReader, writer: asynci
             continue
         if not await _forward(proxy, request, body, reader, writer):
             return
+
+
+async def _carry_out_late(proxy: FaultProxy) -> None:
+    while proxy.late:
+        reader, writer = await asyncio.open_connection(*proxy.upstream)
+        writer.write(proxy.late.pop(0))
+        answer = _Message(httptools.HttpResponseParser)
+        while not answer.complete:
+            answer.parser.feed_data(await reader.read(_BLOCK))
+        _reset(writer)
 
 
 async def _drain(reader: asyncio.StreamReader, left: int) -> None:

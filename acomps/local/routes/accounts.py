@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from starlette.routing import Route
 
@@ -23,7 +23,7 @@ __all__ = ["routes"]
 
 _log = logging.getLogger("acomps.local")
 
-MAX_LOGIN_BYTES = 64 * 1024
+MAX_LOGIN_BYTES: Final = 64 * 1024
 
 
 def routes(core: Core) -> list[Route]:

@@ -1,0 +1,127 @@
+"""Parts of contents on the disk until they are whole. Everything here blocks.
+
+The bytes lie where they belong in a sparse file, and beside it is a list to which every range that was written is
+added afterwards; so whatever ends the service, the list never claims what is not there. Nothing is flushed to the
+disk: after a crash of the machine the md5 tells.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import time
+from typing import TYPE_CHECKING, Final
+
+from acomps.local.spans import Spans, spans_in
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+    from pathlib import Path
+
+    from acomps.local.contents import Contents
+
+__all__ = ["PartFile", "open_part", "remove_abandoned"]
+
+_DATA: Final = ".part"
+_LIST: Final = ".ranges"
+_MODE: Final = 0o600
+_BLOCK_BYTES: Final = 1024 * 1024
+
+
+class PartFile:
+    """The part of one content that has arrived, of `total` bytes when it is whole."""
+
+    def __init__(self, folder: Path, md5: str, total: int, spans: Spans, list_bytes: int) -> None:
+        self.md5 = md5
+        self.total = total
+        #: Belongs to whoever opened the part: what is written is added by them.
+        self.spans = spans
+        self._data_path, self._list_path = folder / f"{md5}{_DATA}", folder / f"{md5}{_LIST}"
+        self._data = os.open(self._data_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _MODE)
+        try:
+            self._list = os.open(self._list_path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, _MODE)
+        except BaseException:
+            os.close(self._data)
+            raise
+        # What a crash has left of a line must not become the beginning of the next one.
+        os.ftruncate(self._list, list_bytes)
+        if not list_bytes:
+            os.ftruncate(self._data, 0)
+            os.write(self._list, b"total %d\n" % total)
+        self._hash = hashlib.md5(usedforsecurity=False)
+        self.hashed = 0
+
+    def write(self, at: int, pieces: Sequence[bytes]) -> None:
+        """Put bytes where they belong, and into the list. May run in several threads."""
+        view = memoryview(b"".join(pieces))
+        first = at
+        while view:
+            written = os.pwrite(self._data, view, at)
+            at += written
+            view = view[written:]
+        os.write(self._list, b"%d %d\n" % (first, at))
+
+    def hash_to(self, end: int) -> None:
+        """Hash on up to `end`, before which everything must be there. One thread at a time."""
+        buffer = memoryview(bytearray(_BLOCK_BYTES))
+        while self.hashed < end:
+            count = os.preadv(self._data, [buffer[: min(_BLOCK_BYTES, end - self.hashed)]], self.hashed)
+            if not count:
+                raise EOFError(f"{self._data_path} is shorter than its list says")
+            self._hash.update(buffer[:count])
+            self.hashed += count
+
+    def keep(self, contents: Contents) -> str | None:
+        """Give what is complete to the content store; where its md5 is another, drop it and return that one."""
+        self.hash_to(self.total)
+        found = self._hash.hexdigest()
+        if found != self.md5.replace("-", ""):
+            self.discard()
+            return found
+        contents.adopt(self.md5, self._data_path)
+        self._list_path.unlink(missing_ok=True)
+        return None
+
+    def discard(self) -> None:
+        """Remove what has arrived."""
+        self._list_path.unlink(missing_ok=True)
+        self._data_path.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Close the files."""
+        os.close(self._data)
+        os.close(self._list)
+
+
+def open_part(folder: Path, md5: str, total: int | None) -> PartFile | None:
+    """The part of a content that has arrived so far, or a new one of `total` bytes; without `total` perhaps None."""
+    length, spans, list_bytes = _read(folder, md5)
+    if not list_bytes and total is None:
+        return None
+    return PartFile(folder, md5, length if list_bytes else total or 0, spans, list_bytes)
+
+
+def remove_abandoned(folder: Path, older_than_s: float, in_use: Collection[str]) -> None:
+    """Remove the parts to which nothing was added for so long."""
+    oldest = time.time() - older_than_s
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            with contextlib.suppress(OSError):
+                if entry.name.partition(".")[0] not in in_use and entry.stat().st_mtime < oldest:
+                    os.unlink(entry.path)
+
+
+def _read(folder: Path, md5: str) -> tuple[int, Spans, int]:
+    """The total, the ranges, and how many bytes of the list are good: 0 when it is not there or damaged."""
+    try:
+        said = (folder / f"{md5}{_LIST}").read_bytes()
+        there = (folder / f"{md5}{_DATA}").stat().st_size
+    except FileNotFoundError:
+        return 0, Spans(), 0
+    good = said.rfind(b"\n") + 1
+    head, *lines = said[:good].splitlines()[:] or [b""]
+    name, _, total = head.partition(b" ")
+    if name != b"total" or not total.isdigit():
+        return 0, Spans(), 0
+    return int(total), spans_in(lines, min(there, int(total))), good
