@@ -48,7 +48,15 @@ def serve(
             latency_ms=latency_ms,
             **({} if cores is None else {"cores": cores}),
         )
-        out.note(f"Starting the local service; its address will be in {settings.data_dir / local.SERVICE_FILE}")
-        local.serve(settings, ready_file=ready_file, stop_when_idle_s=stop_when_idle, stop_with_stdin=stop_with_stdin)
+        local.serve(
+            settings,
+            ready_file=ready_file,
+            on_ready=lambda url: out.note(
+                f"The local service is at {url}; its password is in {settings.data_dir / local.SERVICE_FILE}. "
+                "Ctrl-C ends it."
+            ),
+            stop_when_idle_s=stop_when_idle,
+            stop_with_stdin=stop_with_stdin,
+        )
     except local.CannotServe as error:
         raise acomps.UsageError(str(error)) from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Final, Generic, TypeAlias, TypeVar
 from acomps.comps.keys import KEY_TAG
 from acomps.comps.report import SaveFailure
 from acomps.entities import Simulation, SimulationState, WorkItem, WorkItemState
+from acomps.entities.checks import evolved
 from acomps.errors import AcompsError, UsageError
 from acomps.transfer import Recent
 from acomps.wire.decode import confirmed
@@ -103,9 +103,9 @@ class Preparer:
                 raise UsageError(
                     f"{entity.described}: file {file.file_name!r} does not have the md5 that was given with it"
                 )
-            files[place] = dataclasses.replace(file, md5_checksum=content.md5, length=content.length)
+            files[place] = evolved(file, md5_checksum=content.md5, length=content.length)
             parts.append(Part(str(content.md5), file.file_name, media_type(file.file_name), content.content))
-        return (dataclasses.replace(entity, files=tuple(files)), tuple(parts)) if parts else (entity, ())
+        return (evolved(entity, files=tuple(files)), tuple(parts)) if parts else (entity, ())
 
 
 def _digest(document: bytes) -> str:
@@ -179,10 +179,8 @@ def _too_large(entity: Simulation | WorkItem, size: int, limit: int) -> UsageErr
 def as_saved(item: Prepared[E], new_id: uuid.UUID | None, owner: str) -> E:
     """The entity as the server has it now: with its id, in Created if it is new, its contents dropped."""
     entity = item.entity
-    files = tuple(
-        dataclasses.replace(file, content=None) if file.content is not None else file for file in entity.files
-    )
+    files = tuple(evolved(file, content=None) if file.content is not None else file for file in entity.files)
     if entity.id is not None or new_id is None:
-        return confirmed(dataclasses.replace(entity, files=files))
+        return confirmed(evolved(entity, files=files))
     state = SimulationState.CREATED if isinstance(entity, Simulation) else WorkItemState.CREATED
-    return confirmed(dataclasses.replace(entity, id=new_id, owner=entity.owner or owner, state=state, files=files))
+    return confirmed(evolved(entity, id=new_id, owner=entity.owner or owner, state=state, files=files))

@@ -80,7 +80,10 @@ class _Walk:
             yield _asset(entry, relative)
 
     def _require_inside(self, entry: os.DirEntry[str]) -> None:
-        target = Path(os.path.realpath(entry.path, strict=True))
+        try:
+            target = Path(os.path.realpath(entry.path, strict=True))
+        except OSError as exc:
+            raise ContentError(f"{entry.path} is a link that leads nowhere: exclude it") from exc
         if not target.is_relative_to(self.root):
             raise ContentError(f"{entry.path} is a link that leaves {self.root}: exclude it, or put the file there")
 

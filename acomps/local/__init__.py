@@ -5,4 +5,11 @@ from acomps.local.errors import CannotServe
 from acomps.local.service import SERVICE_FILE, serve
 from acomps.local.settings import ServiceSettings, default_data_dir
 
-__all__ = ["SERVICE_FILE", "CannotServe", "ServiceSettings", "create_app", "default_data_dir", "serve"]
+__all__ = [  # noqa: RUF022 - in plain alphabetical order, as every face of the house
+    "CannotServe",
+    "SERVICE_FILE",
+    "ServiceSettings",
+    "create_app",
+    "default_data_dir",
+    "serve",
+]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+from collections import OrderedDict
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
@@ -27,6 +28,8 @@ _log = logging.getLogger("acomps.local")
 
 #: Hashing follows the arriving bytes in steps of this size.
 _HASH_BYTES: Final = 4 * 1024 * 1024
+#: So many arrivals without a request are remembered.
+_KEPT: Final = 64
 #: More holes than this are no upload of a sane client.
 _MOST_SPANS: Final = 10_000
 
@@ -37,7 +40,8 @@ class Arrivals:
     def __init__(self, core: Core) -> None:
         self._core = core
         self._folder = core.settings.data_dir / "uploads"
-        self._open: dict[str, _Arrival] = {}
+        #: Those with requests, and some that had one lately, whose files are closed.
+        self._open: OrderedDict[str, _Arrival] = OrderedDict()
         # Only one request at a time opens or closes the files of parts; that takes no time.
         self._door = anyio.Lock()
         self._remove_abandoned()
@@ -71,15 +75,19 @@ class Arrivals:
     @asynccontextmanager
     async def _arrival(self, md5: str, total: int | None) -> AsyncGenerator[_Arrival | None]:
         async with self._door:
-            arrival = self._open.get(md5)
-            if arrival is None or arrival.finished:
-                arrival = await self._opened(md5, total)
-            elif total is not None and total != arrival.file.total:
+            arrival = await self._known(md5)
+            if arrival is not None and total not in {None, arrival.file.total}:
                 if arrival.users:
                     raise Refused(400, f"an upload of {md5} with {arrival.file.total} bytes, not {total}, is under way")
-                arrival = await self._opened(md5, total)
+                await self._core.job(arrival.file.close)
+                arrival = None
+            if arrival is None:
+                file = await self._core.job(self._open_file, md5, total)
+                arrival = None if file is None else _Arrival(self._core, file)
             if arrival is not None:
                 arrival.users += 1
+                self._open[md5] = arrival
+                self._open.move_to_end(md5)
         try:
             yield arrival
         finally:
@@ -87,11 +95,16 @@ class Arrivals:
                 with anyio.CancelScope(shield=True):
                     await self._leave(md5, arrival)
 
-    async def _opened(self, md5: str, total: int | None) -> _Arrival | None:
-        file = await self._core.job(self._open_file, md5, total)
-        if file is None:
+    async def _known(self, md5: str) -> _Arrival | None:
+        """An arrival that goes on, or went on a while ago; its files are open."""
+        arrival = self._open.get(md5)
+        if arrival is None or arrival.finished:
             return None
-        arrival = self._open[md5] = _Arrival(self._core, file)
+        if not arrival.users:
+            try:
+                await self._core.job(arrival.file.open)
+            except FileNotFoundError:
+                return None
         return arrival
 
     def _open_file(self, md5: str, total: int | None) -> PartFile | None:
@@ -112,12 +125,16 @@ class Arrivals:
             arrival.users -= 1
             if arrival.users:
                 return
-            if self._open.get(md5) is arrival:
+            if arrival.finished and self._open.get(md5) is arrival:
                 del self._open[md5]
             await self._core.job(arrival.file.close)
+            # The next chunk comes soon, as a rule: then the hash goes on where it stands.
+            for old in [key for key, one in self._open.items() if not one.users][:-_KEPT]:
+                del self._open[old]
 
     def _remove_abandoned(self) -> None:
-        remove_abandoned(self._folder, self._core.settings.keep_uploads_s, self._open.keys())
+        in_use = {md5 for md5, arrival in list(self._open.items()) if arrival.users}
+        remove_abandoned(self._folder, self._core.settings.keep_uploads_s, in_use)
 
 
 class _Arrival:
@@ -219,6 +236,7 @@ class _Writer:
         self._waiting: list[bytes] = []
         self._gathered = 0
         self._writing = anyio.Lock()
+        self._failure: OSError | None = None
 
     async def take(self, pieces: AsyncIterator[bytes], end: int) -> None:
         """Write all pieces, which must end at `end`."""
@@ -230,18 +248,25 @@ class _Writer:
                 self._gathered += len(piece)
                 if self._gathered >= BLOCK_BYTES:
                     await self.flush()
+                if self._failure is not None:
+                    break
         finally:
             await self.flush()
+        if self._failure is not None:
+            raise self._failure
         if self._at != end:
             raise Refused(400, "the body is shorter than its Content-Range says")
 
     async def flush(self) -> None:
-        """Write what has been gathered."""
+        """Write what has been gathered; whoever asks for it, a failure is the sender's to hear."""
         async with self._writing:
             pieces, count, at = self._waiting, self._gathered, self._at
             if count:
                 self._waiting, self._gathered, self._at = [], 0, at + count
-                await self._arrival.write(at, pieces, count)
+                try:
+                    await self._arrival.write(at, pieces, count)
+                except OSError as exc:
+                    self._failure = exc
 
     async def settled(self) -> None:
         """Return when no write is under way."""

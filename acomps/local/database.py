@@ -35,6 +35,8 @@ _PRAGMAS: Final = (
     "PRAGMA cache_size=-65536",
     "PRAGMA mmap_size=268435456",
     "PRAGMA journal_size_limit=67108864",
+    # Fewer, larger checkpoints: each one waits for the disk.
+    "PRAGMA wal_autocheckpoint=8000",
 )
 
 

@@ -26,7 +26,7 @@ __all__ = ["Activity", "Gate", "links_for", "require_link", "user_of"]
 
 _log = logging.getLogger("acomps.local")
 
-#: The folders of a path that are compared without regard to case; what follows is the name of somebody's file.
+#: Paths of calls are read without regard to case; of others so many folders, as then comes the name of a file.
 _FOLDED_FOLDERS: Final = 5
 _USER_KEY: Final = "acomps.user"
 _HOST: Final = re.compile(r"[A-Za-z0-9.\-]+(:\d+)?|\[[0-9A-Fa-f:.]+\](:\d+)?")
@@ -144,6 +144,8 @@ class _Answer:
 
 
 def _folded(path: str) -> str:
+    if path[:5].lower() == "/api/":
+        return path.lower().rstrip("/")
     folders = path.split("/", _FOLDED_FOLDERS + 1)
     folded = [folder.lower() for folder in folders[: _FOLDED_FOLDERS + 1]] + folders[_FOLDED_FOLDERS + 1 :]
     return "/".join(folded).rstrip("/") or "/"

@@ -46,6 +46,10 @@ class Links:
         """The link to a stored content, under a name for the reader's eyes."""
         return f"{self._base_url}/asset/contents/{md5}/{quote(name, safe='')}{self._signer.query(md5)}"
 
+    def zip(self, md5: str) -> str:
+        """The link to the zip of what the stored list with that md5 names."""
+        return f"{self._base_url}/asset/contents/zips/{md5}/assets.zip{self._signer.query(f'zip {md5}')}"
+
     def output(self, collection: str, entity_id: str, job_id: str, path: str) -> str:
         """The link to a file in a working directory."""
         place = f"{job_id}/{path}"

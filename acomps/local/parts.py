@@ -27,39 +27,52 @@ _DATA: Final = ".part"
 _LIST: Final = ".ranges"
 _MODE: Final = 0o600
 _BLOCK_BYTES: Final = 1024 * 1024
+#: What POSIX systems take in one call.
+_MOST_VECTORS: Final = 1024
 
 
 class PartFile:
     """The part of one content that has arrived, of `total` bytes when it is whole."""
 
-    def __init__(self, folder: Path, md5: str, total: int, spans: Spans, list_bytes: int) -> None:
+    def __init__(self, folder: Path, md5: str, total: int, spans: Spans) -> None:
         self.md5 = md5
         self.total = total
         #: Belongs to whoever opened the part: what is written is added by them.
         self.spans = spans
         self._data_path, self._list_path = folder / f"{md5}{_DATA}", folder / f"{md5}{_LIST}"
-        self._data = os.open(self._data_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _MODE)
-        try:
-            self._list = os.open(self._list_path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, _MODE)
-        except BaseException:
-            os.close(self._data)
-            raise
-        # What a crash has left of a line must not become the beginning of the next one.
-        os.ftruncate(self._list, list_bytes)
-        if not list_bytes:
-            os.ftruncate(self._data, 0)
-            os.write(self._list, b"total %d\n" % total)
+        self._data = self._list = -1
         self._hash = hashlib.md5(usedforsecurity=False)
         self.hashed = 0
 
+    def open(self) -> None:
+        """Open the files; FileNotFoundError when somebody has removed them."""
+        self._data = os.open(self._data_path, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            self._list = os.open(self._list_path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+        except BaseException:
+            os.close(self._data)
+            raise
+
+    def begin(self) -> None:
+        """Make the files, with a list of what there is; a damaged line of an older one is not in it."""
+        os.close(os.open(self._data_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _MODE))
+        lines = [b"total %d\n" % self.total, *(b"%d %d\n" % span for span in self.spans)]
+        written = self._list_path.with_suffix(".new")
+        written.write_bytes(b"".join(lines))
+        written.chmod(_MODE)
+        written.replace(self._list_path)
+
     def write(self, at: int, pieces: Sequence[bytes]) -> None:
         """Put bytes where they belong, and into the list. May run in several threads."""
-        view = memoryview(b"".join(pieces))
         first = at
-        while view:
-            written = os.pwrite(self._data, view, at)
+        left = [memoryview(piece) for piece in pieces]
+        while left:
+            written = os.pwritev(self._data, left[:_MOST_VECTORS], at)
             at += written
-            view = view[written:]
+            while left and written >= len(left[0]):
+                written -= len(left.pop(0))
+            if written:
+                left[0] = left[0][written:]
         os.write(self._list, b"%d %d\n" % (first, at))
 
     def hash_to(self, end: int) -> None:
@@ -96,10 +109,14 @@ class PartFile:
 
 def open_part(folder: Path, md5: str, total: int | None) -> PartFile | None:
     """The part of a content that has arrived so far, or a new one of `total` bytes; without `total` perhaps None."""
-    length, spans, list_bytes = _read(folder, md5)
-    if not list_bytes and total is None:
-        return None
-    return PartFile(folder, md5, length if list_bytes else total or 0, spans, list_bytes)
+    part = _read(folder, md5)
+    if part is None:
+        if total is None:
+            return None
+        part = PartFile(folder, md5, total, Spans())
+    part.begin()
+    part.open()
+    return part
 
 
 def remove_abandoned(folder: Path, older_than_s: float, in_use: Collection[str]) -> None:
@@ -112,16 +129,15 @@ def remove_abandoned(folder: Path, older_than_s: float, in_use: Collection[str])
                     os.unlink(entry.path)
 
 
-def _read(folder: Path, md5: str) -> tuple[int, Spans, int]:
-    """The total, the ranges, and how many bytes of the list are good: 0 when it is not there or damaged."""
+def _read(folder: Path, md5: str) -> PartFile | None:
+    """The part that an earlier run of the service has left, not open yet."""
     try:
         said = (folder / f"{md5}{_LIST}").read_bytes()
         there = (folder / f"{md5}{_DATA}").stat().st_size
     except FileNotFoundError:
-        return 0, Spans(), 0
-    good = said.rfind(b"\n") + 1
-    head, *lines = said[:good].splitlines()[:] or [b""]
+        return None
+    head, *lines = said[: said.rfind(b"\n") + 1].splitlines() or [b""]
     name, _, total = head.partition(b" ")
     if name != b"total" or not total.isdigit():
-        return 0, Spans(), 0
-    return int(total), spans_in(lines, min(there, int(total))), good
+        return None
+    return PartFile(folder, md5, int(total), spans_in(lines, min(there, int(total))))

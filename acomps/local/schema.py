@@ -23,6 +23,7 @@ __all__ = [
     "files",
     "jobs",
     "metadata",
+    "relations",
     "simulations",
     "suites",
     "tags",
@@ -159,6 +160,18 @@ assets: Final = Table(
     Column("tags", String),
     Column("md5_checksum", String, nullable=False),
     Column("length", Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+#: What work items have to do with other entities.
+relations: Final = Table(
+    "relations",
+    metadata,
+    Column("work_item_id", String, primary_key=True),
+    Column("relation", String, primary_key=True),
+    Column("object_id", String, primary_key=True),
+    Column("object_type", String, nullable=False),
+    Index("relations_of_object", "object_id"),
     sqlite_with_rowid=False,
 )
 

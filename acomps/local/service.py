@@ -45,15 +45,17 @@ def serve(
     settings: ServiceSettings,
     *,
     ready_file: Path | None = None,
+    on_ready: Callable[[str], None] | None = None,
     stop_when_idle_s: float | None = None,
     stop_with_stdin: bool = False,
 ) -> None:
     """Run the service until SIGINT or SIGTERM; CannotServe when it cannot start.
 
     `ready_file` and `service.json` in the data folder are written when connections are accepted: JSON with url,
-    username and password (and pid), readable by the owner only; both are removed at the end. `stop_when_idle_s` ends
-    the service after so many seconds with nothing queued or running and no request; `stop_with_stdin` ends it when
-    its standard input is closed, so that it does not outlive the process that started it.
+    username and password (and pid), readable by the owner only; `on_ready` is called with the url then. Both files
+    are removed at the end. `stop_when_idle_s` ends the service after so many seconds with nothing queued or running
+    and no request; `stop_with_stdin` ends it when its standard input is closed, so that it does not outlive the
+    process that started it.
     """
     if sys.platform == "win32":
         raise CannotServe("the local service runs simulations as POSIX processes: use it on Linux, macOS or WSL")
@@ -62,7 +64,7 @@ def serve(
         raise CannotServe(f"the ready file {ready_file} cannot be written: its folder does not exist")
     with _owned(settings.data_dir), _listening(settings) as listener:
         service = _open(settings)
-        files = _ReadyFiles(service.core, listener, ready_file)
+        files = _ReadyFiles(service.core, listener, ready_file, on_ready)
         server = _Server(
             uvicorn.Config(
                 service.app,
@@ -202,12 +204,20 @@ def _owned(data_dir: Path) -> Generator[None]:
 class _ReadyFiles:
     """The files that tell clients where the service is and how to log in."""
 
-    def __init__(self, core: Core, listener: socket.socket, ready_file: Path | None) -> None:
+    def __init__(
+        self,
+        core: Core,
+        listener: socket.socket,
+        ready_file: Path | None,
+        on_ready: Callable[[str], None] | None,
+    ) -> None:
         host, port = listener.getsockname()[:2]
         address = f"[{host}]" if ":" in host else host
+        self._url = f"http://{address}:{port}"
+        self._on_ready = on_ready
         self._content = orjson.dumps(
             {
-                "url": f"http://{address}:{port}",
+                "url": self._url,
                 "username": core.account.username,
                 "password": core.account.password,
                 "pid": os.getpid(),
@@ -221,6 +231,8 @@ class _ReadyFiles:
         """Connections are accepted from now on."""
         for path in self._paths:
             private_file(path, self._content)
+        if self._on_ready is not None:
+            self._on_ready(self._url)
 
     def remove(self) -> None:
         """The service has ended."""

@@ -47,6 +47,11 @@ class ServiceSettings:
     link_lifetime_s: float = 7 * 24 * 3600.0
     #: Between asking a cancelled simulation to end and ending it.
     cancel_grace_s: float = 5.0
+    #: Parts of a content to which nothing is added for so long are removed.
+    keep_uploads_s: float = 7 * 24 * 3600.0
+    max_upload_bytes: int = 256 * 1024 * MIB
+    #: The contents of one zip of assets, together (protocol 7).
+    max_zip_bytes: int = 1024 * MIB
     max_json_bytes: int = 64 * MIB
     max_form_bytes: int = 512 * MIB
     max_form_parts: int = 20_000

@@ -8,9 +8,9 @@ import stat
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, BinaryIO, Final, TypeAlias
 
-import aiofiles
+import anyio.to_thread
 
 from acomps.errors import ContentError
 
@@ -43,29 +43,55 @@ class FileContent:
 
     async def blocks(self, first: int, length: int) -> AsyncGenerator[bytes]:
         """The `length` bytes from `first` on, under the same promise."""
+        reader = _Reader(self)
         left = length
         try:
-            async with aiofiles.open(self.path, "rb", buffering=0) as handle:
-                self._require_same(handle.fileno())
-                await handle.seek(first)
-                while left:
-                    block = await handle.read(min(_BLOCK_BYTES, left))
-                    if not block:
-                        raise self._changed()
-                    left -= len(block)
-                    if not left:
-                        self._require_same(handle.fileno())
-                    yield block
-        except OSError as exc:
-            raise _unreadable(self.path, exc) from exc
+            while left:
+                block = await anyio.to_thread.run_sync(reader.read, first, left)
+                first += len(block)
+                left -= len(block)
+                yield block
+        finally:
+            reader.close()
 
-    def _require_same(self, handle: int) -> None:
-        now = os.fstat(handle)
-        if (now.st_size, now.st_mtime_ns) != (self.length, self.mtime_ns):
-            raise self._changed()
-
-    def _changed(self) -> ContentError:
+    def changed(self) -> ContentError:
+        """The error of a file that is not what was hashed."""
         return ContentError(f"{self.path} changed while it was being sent: save again when nobody writes to it")
+
+
+class _Reader:
+    """An open file, which is closed at once even when its reading is cancelled. Its methods block."""
+
+    def __init__(self, content: FileContent) -> None:
+        self._content = content
+        self._handle: BinaryIO | None = None
+
+    def read(self, first: int, left: int) -> bytes:
+        """The next block of the `left` bytes from `first` on. This blocks."""
+        path = self._content.path
+        try:
+            if self._handle is None:
+                self._handle = path.open("rb", buffering=0)
+                self._require_same(self._handle)
+                self._handle.seek(first)
+            block = self._handle.read(min(_BLOCK_BYTES, left))
+            if len(block) == left:
+                self._require_same(self._handle)
+        except OSError as exc:
+            raise _unreadable(path, exc) from exc
+        if not block:
+            raise self._content.changed()
+        return block
+
+    def _require_same(self, handle: BinaryIO) -> None:
+        now = os.fstat(handle.fileno())
+        if (now.st_size, now.st_mtime_ns) != (self._content.length, self._content.mtime_ns):
+            raise self._content.changed()
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._handle is not None:
+            self._handle.close()
 
 
 @dataclass(frozen=True, slots=True)

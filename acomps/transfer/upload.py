@@ -15,6 +15,7 @@ from acomps.errors import (
     NotFound,
     OutcomeUnknown,
     ServerFailed,
+    TooLarge,
     ValidationFailed,
 )
 from acomps.transfer.content import FileContent, Measured
@@ -45,6 +46,7 @@ FAST_S: Final = 2.0
 SLOW_S: Final = 10.0
 
 _PIECE_BYTES: Final = 1 * MIB
+_PERHAPS_DONE: Final = frozenset({500, 502, 504})
 
 
 async def is_stored(channel: Channel, content: Measured) -> bool:
@@ -78,6 +80,7 @@ class _Upload:
         self._clock = Clock()
         self._any_order = False
         self._chunk_bytes = FIRST_CHUNK_BYTES
+        self._most_bytes = MOST_CHUNK_BYTES
         #: What the server has, by its own words.
         self._held: tuple[Span, ...] = ()
         self._told = 0
@@ -148,6 +151,11 @@ class _Upload:
             first, end = missing.take(min(self._chunk_bytes, share))
             try:
                 await self._post(first, end)
+            except TooLarge as exc:
+                if not self._shrink(end - first):
+                    self._failure = self._failure or exc
+                    return
+                missing.give_back(first, end)
             except AcompsError as exc:
                 self._failure = self._failure or exc
                 self._chunk_bytes = max(self._chunk_bytes // 2, LEAST_CHUNK_BYTES)
@@ -172,9 +180,15 @@ class _Upload:
         took = self._clock.monotonic() - started
         if took < FAST_S:
             factor = 4 if took < VERY_FAST_S else 2
-            self._chunk_bytes = max(self._chunk_bytes, min((end - first) * factor, MOST_CHUNK_BYTES))
+            self._chunk_bytes = max(self._chunk_bytes, min((end - first) * factor, self._most_bytes))
         elif took > SLOW_S:
             self._chunk_bytes = max((end - first) // 2, LEAST_CHUNK_BYTES)
+
+    def _shrink(self, refused: int) -> bool:
+        """Something on the way takes no requests of that many bytes; whether smaller ones make sense."""
+        self._most_bytes = min(self._most_bytes, refused // 2)
+        self._chunk_bytes = min(self._chunk_bytes, self._most_bytes)
+        return self._most_bytes >= LEAST_CHUNK_BYTES
 
     async def _pause(self, fruitless: int, failure: AcompsError) -> None:
         """Wait after failures during which nothing came through; too many of them are raised."""
@@ -255,10 +269,17 @@ class _Missing:
         self.bytes -= end - first
         return first, end
 
+    def give_back(self, first: int, end: int) -> None:
+        """These have not been sent after all."""
+        self._spans.append((first, end))
+        self.bytes += end - first
+
 
 def _resumable(failure: AcompsError) -> bool:
     """Whether the server may have more than before, and can be asked how much."""
-    return isinstance(failure, OutcomeUnknown) or (isinstance(failure, ServerFailed) and failure.status != 503)
+    return isinstance(failure, OutcomeUnknown) or (
+        isinstance(failure, ServerFailed) and failure.status in _PERHAPS_DONE
+    )
 
 
 def _size(spans: Iterable[Span]) -> int:

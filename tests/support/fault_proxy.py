@@ -92,6 +92,8 @@ class FaultProxy:
     script: Script = lambda request: PASS
     ledger: list[Request] = field(default_factory=list[Request])
     connections: int = 0
+    #: Changes the answers of the service on their way back, block by block.
+    edit: Callable[[bytes], bytes] = lambda data: data
     late: list[bytes] = field(default_factory=list[bytes])
 
     def seen(self, method: str, part: str = "") -> list[Request]:
@@ -242,7 +244,7 @@ async def _forward(
                 return False
             answer.parser.feed_data(data)
             if request.fault is PASS:
-                writer.write(data)
+                writer.write(proxy.edit(data))
                 await writer.drain()
         if request.fault is STALL:
             await reader.read(1)

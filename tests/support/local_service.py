@@ -15,7 +15,7 @@ import uuid
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 import httpx
 
@@ -95,13 +95,13 @@ def text(document: Record, key: str) -> str:
 def records(value: object) -> list[Record]:
     """A list of JSON objects."""
     assert isinstance(value, list)
-    return [record(item) for item in value]  # pyright: ignore[reportUnknownVariableType] - checked one by one
+    return [record(item) for item in cast("list[object]", value)]
 
 
 def record(value: object) -> Record:
     """A JSON object."""
     assert isinstance(value, dict)
-    return {str(key): item for key, item in value.items()}  # pyright: ignore[reportUnknownVariableType,reportUnknownArgumentType] - JSON
+    return {str(key): item for key, item in cast("dict[object, object]", value).items()}
 
 
 class Client:
@@ -195,11 +195,14 @@ class Client:
 
     def wait(self, simulation_ids: Sequence[str], *states: str) -> None:
         """Return when all simulations are in one of the states."""
-        for simulation_id in simulation_ids:
-            until(
-                lambda wanted=simulation_id: self.state(wanted) in states,
-                f"{simulation_id} becomes one of {states}, it is {self.one('Simulations', simulation_id)}",
-            )
+        left = [*simulation_ids]
+
+        def ended() -> bool:
+            while left and self.state(left[0]) in states:
+                left.pop(0)
+            return not left
+
+        until(ended, f"{len(left)} simulations become one of {states}")
 
     def run(self, *simulation_ids: str) -> list[str]:
         """Run simulations to their end; the answer is their states."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from acomps.entities.states import EntityKind
-from acomps.local.routes import accounts, assets, environments, outputs, uploads
+from acomps.local.routes import accounts, assets, environments, outputs, relations, uploads, zips
 from acomps.local.routes.entities import EntityRoutes
 
 if TYPE_CHECKING:
@@ -24,7 +24,9 @@ def all_routes(core: Core, wake: Callable[[], None]) -> list[Route]:
         *accounts.routes(core),
         *environments.routes(core),
         *uploads.routes(core),
+        *relations.routes(core),
         *(route for kind in EntityKind if kind.code >= 0 for route in EntityRoutes(core, kind, wake).routes()),
         *outputs.routes(core),
         *assets.routes(core),
+        *zips.routes(core),
     ]

@@ -1,0 +1,79 @@
+"""pyCOMPS doing one job of a comparison, in an interpreter that has idm-pycomps; the job comes on stdin.
+
+It imports nothing of acomps, and of pyCOMPS only what its own users would.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+import time
+import uuid
+from pathlib import Path
+from typing import Any, Final
+
+#: The files of a simulation that is saved: one of its own, and one that all share.
+OWN_BYTES: Final = 2_000
+SHARED_BYTES: Final = 10_000
+
+
+def peak_mib() -> float:
+    """The most memory that this process has had."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
+
+
+def upload(path: Path) -> None:
+    """Bring one large file to the server: adding it to a collection does so."""
+    data: Any = importlib.import_module("COMPS.Data")
+    collection = data.AssetCollection()
+    collection.add_asset(data.AssetCollectionFile(file_name=path.name), file_path=str(path))
+
+
+def collection(path: Path) -> None:
+    """Save a folder as a collection, with its own utility that asks before it sends."""
+    utility: Any = importlib.import_module("COMPS.utils.create_asset_collection")
+    utility.create_asset_collection(str(path), "")
+
+
+def save(count: int) -> None:
+    """Save simulations with three tags, a file of their own and one that all share."""
+    data: Any = importlib.import_module("COMPS.Data")
+    run = uuid.uuid4().hex
+    experiment = data.Experiment("benchmark")
+    experiment.save()
+    shared = run.encode().ljust(SHARED_BYTES)
+    for number in range(count):
+        simulation = data.Simulation(f"simulation {number}", experiment.id)
+        simulation.set_tags({"number": number, "Base_Infectivity_Constant": number / count, "model": "SEIR"})
+        content = f"{run} {number}".encode().ljust(OWN_BYTES)
+        simulation.add_file(data.SimulationFile("config.json", "input"), data=content)
+        simulation.add_file(data.SimulationFile("campaign.json", "input"), data=shared)
+    data.Simulation.save_all(save_batch_callback=None)
+
+
+def main() -> None:
+    """Log in, do the job, say what it cost."""
+    job: dict[str, str] = json.load(sys.stdin)
+    client: Any = importlib.import_module("COMPS.Client").Client
+    prompts: Any = importlib.import_module("COMPS.CredentialPrompt")
+
+    class Prompt(prompts.CredentialPrompt):  # type: ignore[misc] # mypy: a class of another interpreter
+        def prompt(self) -> dict[str, str]:
+            return {"Username": job["username"], "Password": job["password"]}
+
+    client.login(job["url"], Prompt())
+    wall, cpu = time.perf_counter(), time.process_time()
+    if job["work"] == "save":
+        save(int(job["count"]))
+    elif job["work"] == "upload":
+        upload(Path(job["path"]))
+    else:
+        collection(Path(job["path"]))
+    cost = {"wall_s": time.perf_counter() - wall, "cpu_s": time.process_time() - cpu, "peak_mib": peak_mib()}
+    sys.stdout.write("\n" + json.dumps(cost))
+
+
+if __name__ == "__main__":
+    main()
