@@ -1,6 +1,15 @@
 """Asyncio-native client for simulation gateways: submit sweeps of thousands of simulations, harvest them in bulk."""
 
-from acomps.comps import SavedEntity, SaveFailed, SaveFailure, SaveReport, Session, connect, report_of
+from acomps.comps import (
+    SavedEntity,
+    SaveFailed,
+    SaveFailure,
+    SaveReport,
+    Session,
+    UploadOutcome,
+    connect,
+    report_of,
+)
 from acomps.entities import (
     AssetCollection,
     AssetCollectionFile,
@@ -112,6 +121,7 @@ __all__ = [
     "TooLarge",
     "TransportError",
     "UnknownField",
+    "UploadOutcome",
     "UsageError",
     "User",
     "ValidationFailed",

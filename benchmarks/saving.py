@@ -10,11 +10,10 @@ import asyncio
 import sys
 import tempfile
 import uuid
-from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import anyio
 
@@ -22,6 +21,9 @@ import acomps
 from acomps.comps.child import Service, start_service
 from benchmarks.pycomps_peer import OWN_BYTES, SHARED_BYTES
 from benchmarks.sidebyside import PEER, Cost, Job, arguments, ours, run_job, table, theirs, work_once
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Iterator
 
 _PROGRAM: Final = "benchmarks.saving"
 _BLOCK_BYTES: Final = 256 * 1024

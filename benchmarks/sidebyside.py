@@ -6,17 +6,20 @@ import argparse
 import statistics
 import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import anyio
 import orjson
 
 import acomps
-from acomps.comps.child import Service
 from benchmarks.pycomps_peer import peak_mib
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from acomps.comps.child import Service
 
 __all__ = ["PEER", "Cost", "Job", "arguments", "ours", "run_job", "table", "theirs", "work_once"]
 

@@ -3,5 +3,6 @@
 from acomps.comps.connect import connect
 from acomps.comps.report import SavedEntity, SaveFailed, SaveFailure, SaveReport, report_of
 from acomps.comps.session import Session
+from acomps.comps.uploads import UploadOutcome
 
-__all__ = ["SaveFailed", "SaveFailure", "SaveReport", "SavedEntity", "Session", "connect", "report_of"]
+__all__ = ["SaveFailed", "SaveFailure", "SaveReport", "SavedEntity", "Session", "UploadOutcome", "connect", "report_of"]

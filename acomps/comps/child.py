@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import aiofiles
 import anyio
 import anyio.to_thread
 import orjson
@@ -113,7 +114,8 @@ async def _ready(process: subprocess.Popen[bytes], ready: Path, log: Path) -> Se
         if service is not None:
             return service
     await anyio.to_thread.run_sync(_end, process)
-    said = (await anyio.Path(log).read_text(errors="replace")).strip().splitlines()[-3:]
+    async with aiofiles.open(log, errors="replace") as handle:
+        said = (await handle.read()).strip().splitlines()[-3:]
     state = f"ended with code {process.returncode}" if process.returncode else f"was not ready in {_START_S:.0f} s"
     raise LocalServiceFailed(f"the local service {state}: {' / '.join(said) or 'it said nothing'} (its log is {log})")
 
@@ -121,7 +123,8 @@ async def _ready(process: subprocess.Popen[bytes], ready: Path, log: Path) -> Se
 async def _answering(ready: Path) -> Service | None:
     """The service that `ready` tells of, if something accepts connections there."""
     try:
-        facts = orjson.loads(await anyio.Path(ready).read_bytes())
+        async with aiofiles.open(ready, "rb") as handle:
+            facts = orjson.loads(await handle.read())
         service = Service(url=facts["url"], username=facts["username"], password=facts["password"])
         host, _, port = service.url.rpartition("/")[2].rpartition(":")
         async with await anyio.connect_tcp(host, int(port)):

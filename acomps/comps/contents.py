@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 import anyio
 
+from acomps.comps.uploads import ASK_BYTES
 from acomps.errors import ContentError, Refused
 from acomps.transfer import FileContent, Measured
 
@@ -23,8 +24,6 @@ logger = logging.getLogger(__name__)
 #: Makes sure that the server has these contents, sending what it lacks.
 Store: TypeAlias = Callable[[Sequence[Measured]], Awaitable[None]]
 
-#: From this size on it pays to ask whether the server has a content before sending it.
-_ASK_BYTES: Final = 256 * 1024
 #: How many md5s are remembered as stored: the memory for a sweep of any length.
 _REMEMBERED: Final = 20_000
 
@@ -60,7 +59,7 @@ class Contents:
         wanted = {
             part.name: part
             for part in uses
-            if not self.has(part) and (counts[part.name] > 1 or part.length >= min(_ASK_BYTES, inline_bytes + 1))
+            if not self.has(part) and (counts[part.name] > 1 or part.length >= min(ASK_BYTES, inline_bytes + 1))
         }
         theirs = [self._coming[name] for name in wanted if name in self._coming]
         mine = [part for name, part in wanted.items() if name not in self._coming]

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from acomps.settings import Settings
     from acomps.transport import Channel
 
-__all__ = ["UploadOutcome", "Uploads", "spread"]
+__all__ = ["ASK_BYTES", "UploadOutcome", "Uploads", "spread"]
 
 T = TypeVar("T")
 
@@ -33,7 +33,7 @@ T = TypeVar("T")
 _REQUEST_BYTES: Final = 407_552 * 1024
 _REQUEST_FILES: Final = 100
 #: From this size on it pays to ask whether the server has a content before sending it.
-_ASK_BYTES: Final = 256 * 1024
+ASK_BYTES: Final = 256 * 1024
 _UPLOADS_AT_ONCE: Final = 4
 _QUESTIONS_AT_ONCE: Final = 16
 
@@ -164,7 +164,7 @@ class Uploads:
             if await is_stored(self._channel, content):
                 known.add(content.md5)
 
-        await spread([one for one in contents if one.length >= _ASK_BYTES], ask, _QUESTIONS_AT_ONCE)
+        await spread([one for one in contents if one.length >= ASK_BYTES], ask, _QUESTIONS_AT_ONCE)
         return [content for content in contents if content.md5 not in known]
 
     async def _post(self, contents: Sequence[Measured], on_progress: Sink) -> int:

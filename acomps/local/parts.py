@@ -26,7 +26,7 @@ __all__ = ["PartFile", "open_part", "remove_abandoned"]
 _DATA: Final = ".part"
 _LIST: Final = ".ranges"
 _MODE: Final = 0o600
-_BLOCK_BYTES: Final = 1024 * 1024
+_HASH_BYTES: Final = 4 * 1024 * 1024
 #: What POSIX systems take in one call.
 _MOST_VECTORS: Final = 1024
 
@@ -77,9 +77,10 @@ class PartFile:
 
     def hash_to(self, end: int) -> None:
         """Hash on up to `end`, before which everything must be there. One thread at a time."""
-        buffer = memoryview(bytearray(_BLOCK_BYTES))
+        # One large block after another: each return from hashing has to wait for the interpreter.
+        buffer = memoryview(bytearray(min(_HASH_BYTES, end - self.hashed)))
         while self.hashed < end:
-            count = os.preadv(self._data, [buffer[: min(_BLOCK_BYTES, end - self.hashed)]], self.hashed)
+            count = os.preadv(self._data, [buffer[: end - self.hashed]], self.hashed)
             if not count:
                 raise EOFError(f"{self._data_path} is shorter than its list says")
             self._hash.update(buffer[:count])

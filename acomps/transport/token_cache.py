@@ -123,7 +123,8 @@ def _publish_private(path: Path, text: str) -> None:
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "wb") as handle:
-            handle.write(f"{text}\n".encode())
+            # Without a line's end: the other program that shares the file sends whatever it holds.
+            handle.write(text.encode())
         os.replace(name, path)
     except BaseException:
         with contextlib.suppress(OSError):

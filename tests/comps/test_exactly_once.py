@@ -156,6 +156,23 @@ async def test_a_shared_content_travels_once(service: Service, settings: acomps.
     assert {file.file_name: file.length for file in read}["campaign.json"] == 10_240
 
 
+async def test_a_large_file_of_a_simulation_takes_the_chunk_route_once(
+    service: Service, settings: acomps.Settings, tmp_path: Path
+) -> None:
+    large = tmp_path / "population.bin"
+    large.write_bytes(uuid.uuid4().bytes * 750_000)
+    file = SimulationFile.from_path(large)
+    async with through_faults(service, settings) as (proxy, comps):
+        experiment = await comps.experiments.save(Experiment(name="large"))
+        entities = [dataclasses.replace(one, files=(*one.files, file)) for one in small_simulations(experiment, 250)]
+        report = await comps.simulations.save_all(entities)
+        sent = sum(one.length for one in proxy.ledger if one.method == "POST")
+    report.raise_for_failures()
+    assert 12_000_000 <= sent < 12_500_000
+    read = await _files(service, settings, report.saved[-1])
+    assert {one.file_name: one.length for one in read}["population.bin"] == 12_000_000
+
+
 async def _files(service: Service, settings: acomps.Settings, simulation: Simulation) -> tuple[SimulationFile, ...]:
     async with acomps.connect(
         service.url, username=service.username, password=service.password, settings=settings
