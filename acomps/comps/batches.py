@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Final, Generic, TypeAlias, TypeVar
 
 from acomps.comps.keys import KEY_TAG
 from acomps.comps.report import SaveFailure
-from acomps.entities import Simulation, SimulationState, WorkItem, WorkItemState
+from acomps.entities import Simulation, SimulationFile, SimulationState, WorkItem, WorkItemFile, WorkItemState
 from acomps.entities.checks import evolved
 from acomps.errors import AcompsError, UsageError
-from acomps.transfer import Recent
+from acomps.transfer import Measured, Recent, Source, measured
 from acomps.wire.decode import confirmed
 from acomps.wire.encode import create_document, encode, new_files, update_document
 from acomps.wire.multipart import Multipart, Part, media_type
@@ -28,6 +28,8 @@ E = TypeVar("E", Simulation, WorkItem)
 #: An entity and its place in the input.
 Numbered: TypeAlias = tuple[int, E]
 
+_File: TypeAlias = SimulationFile | WorkItemFile
+
 #: The part that holds the entities themselves, as the service's own client names it.
 _DOCUMENTS: Final = "not_a_file"
 
@@ -36,8 +38,8 @@ _DOCUMENTS: Final = "not_a_file"
 class Prepared(Generic[E]):
     """One entity ready to be sent: the md5s are known, the document is encoded.
 
-    `given` is the entity as it came, `digest` tells it from others (without its key). `document` is None when the
-    server's copy is up to date already.
+    `given` is the entity as it came, `entity` has its files as the server will have them, `digest` tells it from
+    others (whatever its key). `document` is None when the server's copy is up to date already.
     """
 
     index: int
@@ -63,12 +65,17 @@ class Batch(Generic[E]):
 
 
 class Preparer:
-    """Makes entities ready: for one owner, with keys or without, each content hashed once."""
+    """Makes entities ready: for one owner, with keys or without, each content hashed once.
 
-    def __init__(self, owner: str, key: Callable[[int], str] | None) -> None:
+    Digests are worked out only when they are asked for, by a journal.
+    """
+
+    def __init__(self, owner: str, key: Callable[[int], str] | None, *, digests: bool = False) -> None:
         self.owner = owner
         self._key = key
-        self._recent = Recent()
+        self._digests = digests
+        self._measured: Recent[Source, Measured] = Recent(measured, _bytes_of)
+        self._attached: Recent[_File, tuple[_File, Part]] = Recent(self._attach, lambda file: _bytes_of(file.content))
 
     def prepare(self, entities: Iterable[Numbered[E]]) -> Iterator[Prepared[E] | SaveFailure[E]]:
         """Hash the files and encode the documents, entity by entity. Reads files: run it in a thread."""
@@ -81,31 +88,44 @@ class Preparer:
     def _prepared(self, index: int, given: E) -> Prepared[E]:
         entity, parts = self._with_md5s(given)
         if entity.id is not None:
-            update = update_document(entity)
-            encoded = None if update is None else encode(update)
-            return Prepared(index, given, entity, encoded, _digest(encoded or b""), parts)
-        document = create_document(entity, entity.owner or self.owner)
-        encoded = encode(document)
-        digest = _digest(encoded)
-        if self._key is not None:
-            encoded = encode({**document, "Tags": {**entity.tags, KEY_TAG: self._key(index)}})
-        return Prepared(index, given, entity, encoded, digest, parts)
+            document = update_document(entity)
+        else:
+            document = create_document(entity, entity.owner or self.owner)
+        if document is None:
+            return Prepared(index, given, entity, None, "", parts)
+        digest = _digest(encode(document)) if self._digests else ""
+        if entity.id is None and self._key is not None:
+            document["Tags"] = {**entity.tags, KEY_TAG: self._key(index)}
+        return Prepared(index, given, entity, encode(document), digest, parts)
 
     def _with_md5s(self, entity: E) -> tuple[E, tuple[Part, ...]]:
-        parts: list[Part] = []
+        """The entity with files as the server will have them, and the contents that these files need there."""
+        if not any(file.content is not None for file in entity.files):
+            return entity, ()
         fresh = entity.files if entity.id is None else new_files(entity)
-        files = list(entity.files)
-        for place, file in enumerate(files):
+        parts: list[Part] = []
+        files: list[_File] = []
+        for file in entity.files:
             if file.content is None or file not in fresh:
-                continue
-            content = self._recent.measured(file.content)
-            if file.md5_checksum not in {None, content.md5}:
-                raise UsageError(
-                    f"{entity.described}: file {file.file_name!r} does not have the md5 that was given with it"
-                )
-            files[place] = evolved(file, md5_checksum=content.md5, length=content.length)
-            parts.append(Part(str(content.md5), file.file_name, media_type(file.file_name), content.content))
-        return (evolved(entity, files=tuple(files)), tuple(parts)) if parts else (entity, ())
+                files.append(file)
+            else:
+                attached, part = self._attached.of(file)
+                files.append(attached)
+                parts.append(part)
+        return evolved(entity, files=tuple(files)), tuple(parts)
+
+    def _attach(self, file: _File) -> tuple[_File, Part]:
+        if file.content is None:
+            raise UsageError(f"file {file.file_name!r} has no content")
+        content = self._measured.of(file.content)
+        if file.md5_checksum not in {None, content.md5}:
+            raise UsageError(f"file {file.file_name!r} does not have the md5 that was given with it")
+        part = Part(str(content.md5), file.file_name, media_type(file.file_name), content.content)
+        return evolved(file, md5_checksum=content.md5, length=content.length, content=None), part
+
+
+def _bytes_of(source: Source | None) -> int:
+    return len(source) if isinstance(source, bytes) else 0
 
 
 def _digest(document: bytes) -> str:
@@ -179,8 +199,7 @@ def _too_large(entity: Simulation | WorkItem, size: int, limit: int) -> UsageErr
 def as_saved(item: Prepared[E], new_id: uuid.UUID | None, owner: str) -> E:
     """The entity as the server has it now: with its id, in Created if it is new, its contents dropped."""
     entity = item.entity
-    files = tuple(evolved(file, content=None) if file.content is not None else file for file in entity.files)
     if entity.id is not None or new_id is None:
-        return confirmed(evolved(entity, files=files))
+        return confirmed(evolved(entity))
     state = SimulationState.CREATED if isinstance(entity, Simulation) else WorkItemState.CREATED
-    return confirmed(evolved(entity, id=new_id, owner=entity.owner or owner, state=state, files=files))
+    return confirmed(evolved(entity, id=new_id, owner=entity.owner or owner, state=state))

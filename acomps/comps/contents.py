@@ -26,6 +26,8 @@ Store: TypeAlias = Callable[[Sequence[Measured]], Awaitable[None]]
 
 #: How many md5s are remembered as stored: the memory for a sweep of any length.
 _REMEMBERED: Final = 20_000
+#: Up to this size a shared content travels in the first requests that need it: a round trip ahead would cost more.
+_AHEAD_BYTES: Final = 64 * 1024
 
 
 class Contents:
@@ -55,11 +57,10 @@ class Contents:
 
     async def share(self, uses: Sequence[Part], *, inline_bytes: int) -> None:
         """Store ahead what is used more than once in `uses`, and what is large; wait for what others are storing."""
-        counts = Counter(part.name for part in uses)
+        counts = Counter(part.name for part in uses if part.length > _AHEAD_BYTES)
+        large = min(ASK_BYTES, inline_bytes + 1)
         wanted = {
-            part.name: part
-            for part in uses
-            if not self.has(part) and (counts[part.name] > 1 or part.length >= min(ASK_BYTES, inline_bytes + 1))
+            part.name: part for part in uses if (counts[part.name] > 1 or part.length >= large) and not self.has(part)
         }
         theirs = [self._coming[name] for name in wanted if name in self._coming]
         mine = [part for name, part in wanted.items() if name not in self._coming]

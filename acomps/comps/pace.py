@@ -21,12 +21,16 @@ _SLOW_S: Final = 2.0
 
 
 class Pace:
-    """Slots for requests. `first` are open at the beginning; there are never more than `most`, nor less than one."""
+    """Slots for requests. `first` are open at the beginning; there are never more than `most`, nor less than one.
+
+    Until the first trouble each good request opens one more, after it only a whole round of good ones does.
+    """
 
     def __init__(self, first: int, most: int) -> None:
         self._limiter = anyio.CapacityLimiter(first)
         self._most = most
         self._good = 0
+        self._trouble = False
         self._quickest_s = float("inf")
 
     @property
@@ -53,10 +57,12 @@ class Pace:
             self._slower()
             return
         self._good += 1
-        if self._good >= self.slots and self.slots < self._most:
+        needed = self.slots if self._trouble else 1
+        if self._good >= needed and self.slots < self._most:
             self._good = 0
             self._limiter.total_tokens = self.slots + 1
 
     def _slower(self) -> None:
         self._good = 0
+        self._trouble = True
         self._limiter.total_tokens = max(1, self.slots // 2)

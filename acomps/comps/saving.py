@@ -78,7 +78,8 @@ class Saving(Generic[E]):
         delivery = Delivery[E](channel, settings, self._way.plural, keys, contents, pace, self._missing)
         try:
             owner = (await channel.token()).user
-            preparer = Preparer(owner, keys.key if keys is not None else None)
+            key = keys.key if keys is not None else None
+            preparer = Preparer(owner, key, digests=self._journal is not None)
             await self._deliver_all(entities, delivery, preparer)
             if self._stopped_by is None:
                 await delivery.settle_doubts()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 if TYPE_CHECKING:
@@ -42,30 +42,29 @@ Content: TypeAlias = bytes | Blocks
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One part of a body."""
+    """One part of a body.
+
+    `head` are its header lines without the boundary before them, `length` the bytes of the content alone, `cost` the
+    bytes that the part adds to a body, its boundary included.
+    """
 
     name: str
     file_name: str
     content_type: str
     content: Content
+    head: bytes = field(init=False, repr=False)
+    length: int = field(init=False)
+    cost: int = field(init=False)
 
-    @property
-    def head(self) -> bytes:
-        """The part's header lines, without the boundary before them."""
-        return (
+    def __post_init__(self) -> None:
+        head = (
             f'\r\nContent-Disposition: form-data; name="{self.name}"; filename="{self.file_name.translate(_ESCAPES)}"'
             f"\r\nContent-Type: {self.content_type}\r\n\r\n"
         ).encode()
-
-    @property
-    def length(self) -> int:
-        """The bytes of the content alone."""
-        return len(self.content) if isinstance(self.content, bytes) else self.content.length
-
-    @property
-    def cost(self) -> int:
-        """The bytes that this part adds to a body, its boundary included."""
-        return 2 + _BOUNDARY_LENGTH + len(self.head) + self.length + 2
+        length = len(self.content) if isinstance(self.content, bytes) else self.content.length
+        object.__setattr__(self, "head", head)
+        object.__setattr__(self, "length", length)
+        object.__setattr__(self, "cost", 2 + _BOUNDARY_LENGTH + len(head) + length + 2)
 
 
 class Multipart:

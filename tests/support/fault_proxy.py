@@ -138,7 +138,8 @@ async def fault_proxy(service_url: str) -> AsyncGenerator[FaultProxy]:
         proxy.connections += 1
         try:
             await _serve(proxy, reader, writer)
-        except (OSError, asyncio.IncompleteReadError):
+        except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            # Cancelled only at the very end, when nobody waits for an answer any more.
             pass
         finally:
             _reset(writer)
