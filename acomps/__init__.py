@@ -1,6 +1,9 @@
 """Asyncio-native client for simulation gateways: submit sweeps of thousands of simulations, harvest them in bulk."""
 
 from acomps.comps import (
+    Harvested,
+    HarvestFailed,
+    Progress,
     SavedEntity,
     SaveFailed,
     SaveFailure,
@@ -64,7 +67,7 @@ from acomps.errors import (
     ValidationFailed,
 )
 from acomps.query import Condition, Query
-from acomps.settings import RetrySettings, Settings, Timeouts, TlsSettings
+from acomps.settings import RetrySettings, Settings, Timeouts, TlsSettings, WatchSettings
 from acomps.sweep import sweep
 
 __all__ = [
@@ -83,6 +86,8 @@ __all__ = [
     "Environment",
     "Experiment",
     "ExtraMissing",
+    "HarvestFailed",
+    "Harvested",
     "HpcJob",
     "InvalidId",
     "JobState",
@@ -96,6 +101,7 @@ __all__ = [
     "OutputFile",
     "PermissionDenied",
     "Priority",
+    "Progress",
     "Query",
     "RateLimited",
     "Refused",
@@ -125,6 +131,7 @@ __all__ = [
     "UsageError",
     "User",
     "ValidationFailed",
+    "WatchSettings",
     "WorkItem",
     "WorkItemFile",
     "WorkItemState",

@@ -6,7 +6,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-__all__ = ["Downloaded", "Event", "Listed", "Renewed", "Retrying", "Saved", "Sink", "Uploaded", "ignore"]
+__all__ = [
+    "Downloaded",
+    "Event",
+    "Harvesting",
+    "Listed",
+    "Renewed",
+    "Retrying",
+    "Saved",
+    "Sink",
+    "Uploaded",
+    "Waiting",
+    "ignore",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,10 +40,23 @@ class Listed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Downloaded:
-    """`bytes` more of a file arrived; negative when a transfer had to start again."""
+    """`bytes` more of a file arrived; negative when some do not count and are fetched again.
+
+    What an earlier run has left counts too, so the sum is the length of the file once it is whole.
+    """
 
     path: str
     bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Harvesting:
+    """One more file of a harvest is done: how many were fetched so far, with how many bytes, were there, or failed."""
+
+    files: int
+    bytes: int
+    skipped: int
+    errors: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,13 +81,22 @@ class Retrying:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """A watch has had no usable answer for `lasted_s` seconds, for `reason`; it asks again after `wait_s` seconds."""
+
+    lasted_s: float
+    wait_s: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Renewed:
     """The session got a new token for `user`."""
 
     user: str
 
 
-Event: TypeAlias = Saved | Listed | Downloaded | Uploaded | Retrying | Renewed
+Event: TypeAlias = Saved | Listed | Downloaded | Harvesting | Uploaded | Retrying | Renewed | Waiting
 Sink: TypeAlias = Callable[[Event], None]
 
 

@@ -13,7 +13,7 @@ from acomps.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["RetrySettings", "Settings", "Timeouts", "TlsSettings", "server_from_environment"]
+__all__ = ["RetrySettings", "Settings", "Timeouts", "TlsSettings", "WatchSettings", "server_from_environment"]
 
 KIB: Final = 1024
 MIB: Final = 1024 * KIB
@@ -90,12 +90,40 @@ class TlsSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WatchSettings:
+    """How often a watch asks the server, and how long it waits for one that is away.
+
+    The first looks are `first_s` apart, and none are ever closer. A watch that sees something move looks once in the
+    time that it has lasted divided by `looks`, so that it learns of an end late by a hundredth at most; one that sees
+    nothing move looks less and less often. Looks are at most `longest_s` apart.
+    """
+
+    first_s: float = 0.25
+    longest_s: float = 15.0
+    looks: int = 100
+    #: The state of things is given at least this often, also when it is the same as before.
+    heartbeat_s: float = 60.0
+    #: So long the server may be away, as when it is started again; then its error is raised.
+    outage_s: float = 120.0
+    #: At most so many failed simulations are fetched for their error messages.
+    failures_at_most: int = 20
+
+    def __post_init__(self) -> None:
+        _require(0 < self.first_s <= self.longest_s, "WatchSettings: first_s must be more than 0 and at most longest_s")
+        _require(self.looks >= 1, "WatchSettings.looks must be at least 1")
+        _require(self.heartbeat_s > 0, "WatchSettings.heartbeat_s must be more than 0 seconds")
+        _require(self.outage_s >= 0, "WatchSettings.outage_s cannot be negative")
+        _require(self.failures_at_most >= 1, "WatchSettings.failures_at_most must be at least 1")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """What one session works with; `dataclasses.replace` makes a variation."""
 
     timeouts: Timeouts = field(default_factory=Timeouts)
     retry: RetrySettings = field(default_factory=RetrySettings)
     tls: TlsSettings = field(default_factory=TlsSettings)
+    watch: WatchSettings = field(default_factory=WatchSettings)
     proxy: str | None = field(default=None, repr=False)  # may hold a password
     reads_at_once: int = 64
     saves_at_once: int = 4
@@ -104,6 +132,10 @@ class Settings:
     batch_entities: int = BATCH_ENTITIES_LIMIT
     batch_bytes: int = BATCH_BYTES_LIMIT
     inline_bytes: int = INLINE_BYTES_LIMIT
+    #: A file above `range_from_bytes` is fetched in ranges of `range_bytes`, `ranges_at_once` at the same time.
+    range_from_bytes: int = 16 * MIB
+    range_bytes: int = 8 * MIB
+    ranges_at_once: int = 4
     token_cache_dir: Path | None = None
     #: Where the md5s of large files are kept between runs; None is the user's cache folder. Safe to delete.
     hash_cache_dir: Path | None = None
@@ -127,6 +159,12 @@ class Settings:
             0 <= self.inline_bytes <= INLINE_BYTES_LIMIT,
             f"Settings.inline_bytes must be from 0 to {INLINE_BYTES_LIMIT}, the service's own limit",
         )
+        _require(self.range_bytes >= MIB, f"Settings.range_bytes must be at least {MIB}")
+        _require(
+            self.range_from_bytes >= MIB,
+            f"Settings.range_from_bytes must be at least {MIB}: smaller files are one request in any case",
+        )
+        _require(self.ranges_at_once >= 1, "Settings.ranges_at_once must be at least 1")
 
 
 def server_from_environment(environ: Mapping[str, str] = os.environ) -> str | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import sys
 import time
 import uuid
@@ -16,12 +17,19 @@ from typing import Any, Final
 #: The files of a simulation that is saved: one of its own, and one that all share.
 OWN_BYTES: Final = 2_000
 SHARED_BYTES: Final = 10_000
+#: The outputs of a simulation that are harvested.
+HARVESTED: Final = ("InsetChart.json", "Summary.json")
 
 
 def peak_mib() -> float:
     """The most memory that this process has had."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
+
+
+def cpu_s() -> float:
+    """What this process has computed, and the processes that it has started and that have ended."""
+    return sum(os.times()[:4])
 
 
 def upload(path: Path) -> None:
@@ -35,6 +43,19 @@ def collection(path: Path) -> None:
     """Save a folder as a collection, with its own utility that asks before it sends."""
     utility: Any = importlib.import_module("COMPS.utils.create_asset_collection")
     utility.create_asset_collection(str(path), "")
+
+
+def download(simulation_id: str, output: str, to: Path) -> None:
+    """Bring one output file to the disk."""
+    data: Any = importlib.import_module("COMPS.Data")
+    [content] = data.Simulation.get(id=simulation_id).retrieve_output_files([output])
+    to.write_bytes(content)
+
+
+def harvest(experiment_id: str) -> None:
+    """Bring two files of every simulation to the working directory, with its own utility: one process per core."""
+    utility: Any = importlib.import_module("COMPS.utils.get_output_files_for_experiment")
+    utility.get_files(experiment_id, [*HARVESTED])
 
 
 def save(count: int) -> None:
@@ -64,14 +85,18 @@ def main() -> None:
             return {"Username": job["username"], "Password": job["password"]}
 
     client.login(job["url"], Prompt())
-    wall, cpu = time.perf_counter(), time.process_time()
+    wall, cpu = time.perf_counter(), cpu_s()
     if job["work"] == "save":
         save(int(job["count"]))
     elif job["work"] == "upload":
         upload(Path(job["path"]))
+    elif job["work"] == "harvest":
+        harvest(job["experiment"])
+    elif job["work"] == "download":
+        download(job["id"], job["path"], Path(job["folder"]) / "theirs.bin")
     else:
         collection(Path(job["path"]))
-    cost = {"wall_s": time.perf_counter() - wall, "cpu_s": time.process_time() - cpu, "peak_mib": peak_mib()}
+    cost = {"wall_s": time.perf_counter() - wall, "cpu_s": cpu_s() - cpu, "peak_mib": peak_mib()}
     sys.stdout.write("\n" + json.dumps(cost))
 
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import io
-import itertools
 import os
 import subprocess
 import sys
@@ -123,7 +122,8 @@ async def run(session: acomps.Session, emod: Emod, infectivities: list[float], s
     report.raise_for_failures()
     print(f"submitted {len(report.saved)} simulations", flush=True)
     await session.experiments.commission(experiment)
-    await finished(session, experiment)
+    async for progress in session.watch(experiment):
+        print(progress, flush=True)
 
     outcomes: list[Outcome] = []
     async for simulation in session.simulations.of(experiment, acomps.Query().children("tags")):
@@ -140,18 +140,6 @@ async def run(session: acomps.Session, emod: Emod, infectivities: list[float], s
     )
     print(f"wrote {into / 'summary.csv'} and {into / 'infected.png'}")
     return sum(outcome.chart is None for outcome in outcomes)
-
-
-async def finished(session: acomps.Session, experiment: acomps.Experiment) -> None:
-    """Wait until all simulations of the experiment have ended, and tell how it goes."""
-    for look in itertools.count():
-        counts = await session.simulations.count_by_state(experiment)
-        if all(state.final for state in counts):
-            print(", ".join(f"{state}: {count}" for state, count in counts.items()))
-            return
-        if look % 20 == 0:
-            print(", ".join(f"{state}: {count}" for state, count in counts.items()), flush=True)
-        await anyio.sleep(0.25)
 
 
 async def main() -> int:

@@ -33,7 +33,7 @@ def test_the_sweep_in_25_lines_runs_as_written(tmp_path: Path, monkeypatch: pyte
     try:
         done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True)
         assert (done.returncode, done.stderr) == (0, "")
-        charts = [json.loads(path.read_bytes()) for path in (tmp_path / "results").glob("*.json")]
+        charts = [json.loads(path.read_bytes()) for path in (tmp_path / "results").rglob("InsetChart.json")]
         assert len(charts) == 15
         assert all("Infected" in chart["Channels"] for chart in charts)
     finally:

@@ -11,18 +11,18 @@ import tempfile
 import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Final
 
 import anyio
 import anyio.to_thread
-from anyio.streams.memory import MemoryObjectReceiveStream
 from cyclopts import Parameter
 
 import acomps
 from acomps.cli.exits import Exit
 from acomps.cli.output import out
-from acomps.cli.progress import Counts, described, finished, following
+from acomps.cli.progress import described, following
 from acomps.comps.child import start_service
 from acomps.results import Outcome, chart, read_inset_chart, write_summary
 
@@ -45,12 +45,11 @@ BASE: Final = {
     }
 }
 OUTPUT: Final = "output/InsetChart.json"
+LAYOUT: Final = f"infectivity-{{tags[{INFECTIVITY}]:.2f}}/run-{{tags[{SEED}]:02}}.json"
 CHANNELS: Final = ("Infected", "New Infections", "Recovered Population")
 
-POLL_S: Final = 0.5
 #: So long nothing may happen before the demo goes on without the simulations that did not end.
 PATIENCE_S: Final = 300.0
-FETCHES_AT_ONCE: Final = 8
 
 
 async def demo(
@@ -104,46 +103,30 @@ async def submit(comps: acomps.Session) -> acomps.Experiment:
 async def follow(comps: acomps.Session, experiment: acomps.Experiment) -> None:
     """Show how far the simulations are, until all have come to an end."""
     total = await comps.simulations.count(acomps.Query().where(experiment_id=experiment.id))
-    counts: Counts = {}
+    last: acomps.Progress | None = None
     with following(out, total) as show, anyio.move_on_after(PATIENCE_S) as patience:
-        while finished(counts) < total:
-            before, counts = counts, await comps.simulations.count_by_state(experiment)
-            show(counts)
-            if counts != before:
+        async for progress in comps.watch(experiment):
+            show(progress.counts)
+            if last is None or progress.counts != last.counts:
                 patience.deadline = anyio.current_time() + PATIENCE_S
-            await anyio.sleep(POLL_S)
-    if finished(counts) < total:
-        out.note(f"Nothing has moved for {PATIENCE_S:.0f} s; going on with {described(counts)}.")
+            last = progress
+    if last is not None and not last.final:
+        out.note(f"Nothing has moved for {PATIENCE_S:.0f} s; going on with {described(last.counts)}.")
 
 
 async def harvest(comps: acomps.Session, experiment: acomps.Experiment, into: Path) -> list[Outcome]:
-    """Fetch the chart of every simulation, several at once; in the order of the sweep's points."""
+    """Fetch the chart of every simulation; in the order of the sweep's points, those that failed without one."""
     outcomes: list[Outcome] = []
-
-    async def fetch_all(simulations: MemoryObjectReceiveStream[acomps.Simulation]) -> None:
-        async with simulations:
-            async for simulation in simulations:
-                outcomes.append(await fetch(comps, simulation, into))  # noqa: PERF401 - several tasks append
-
-    send, receive = anyio.create_memory_object_stream[acomps.Simulation](FETCHES_AT_ONCE)
-    async with anyio.create_task_group() as tasks, send:
-        for _ in range(FETCHES_AT_ONCE):
-            tasks.start_soon(fetch_all, receive.clone())
-        receive.close()
-        async for simulation in comps.simulations.of(experiment, acomps.Query().children("tags")):
-            await send.send(simulation)
+    async for file in comps.harvest(experiment, OUTPUT, into=into / "runs", layout=LAYOUT):
+        simulation, path = file.simulation, file.local
+        if simulation.state != acomps.SimulationState.SUCCEEDED:
+            outcomes.append(Outcome(simulation=simulation))
+        elif path is None:
+            raise file.error or acomps.NotFound(f"{simulation.described} has left no {OUTPUT}", status=404)
+        else:
+            found = await anyio.to_thread.run_sync(partial(read_inset_chart, path, channels=CHANNELS))
+            outcomes.append(Outcome(simulation=simulation, chart=found))
     return sorted(outcomes, key=lambda outcome: _point(outcome.simulation))
-
-
-async def fetch(comps: acomps.Session, simulation: acomps.Simulation, into: Path) -> Outcome:
-    """One simulation with its chart, if it succeeded; the file is `runs/infectivity-<value>/run-<seed>.json`."""
-    if simulation.state != acomps.SimulationState.SUCCEEDED:
-        return Outcome(simulation=simulation)
-    infectivity, seed = _point(simulation)
-    path = into / "runs" / f"infectivity-{infectivity:.2f}" / f"run-{seed:02}.json"
-    await comps.outputs.download(simulation, OUTPUT, to=path)
-    found = await anyio.to_thread.run_sync(lambda: read_inset_chart(path, channels=CHANNELS))
-    return Outcome(simulation=simulation, chart=found)
 
 
 def report(outcomes: list[Outcome], into: Path) -> None:

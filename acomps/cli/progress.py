@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from acomps.comps import Counts
 from acomps.entities import SimulationState
 
 if TYPE_CHECKING:
     from acomps.cli.output import Out
+    from acomps.comps import State
 
 __all__ = ["Counts", "PlainLines", "following"]
 
-Counts: TypeAlias = Mapping[SimulationState, int]
 Show: TypeAlias = Callable[[Counts], None]
 
 #: Without a terminal there is a line when so much more of the whole is done, ...
@@ -25,7 +26,7 @@ PLAIN_SHARE: Final = 0.25
 #: ... and at the latest after this time.
 PLAIN_EVERY_S: Final = 30.0
 
-STYLES: Final = {
+STYLES: Final[Mapping[State, str]] = {
     SimulationState.RUNNING: "cyan",
     SimulationState.SUCCEEDED: "green",
     SimulationState.FAILED: "bold red",
@@ -94,6 +95,6 @@ def coloured(counts: Counts) -> str:
     )
 
 
-def in_order(counts: Counts) -> list[tuple[SimulationState, int]]:
+def in_order(counts: Counts) -> list[tuple[State, int]]:
     """The states that occur, in the order of a simulation's life."""
     return sorted(((state, count) for state, count in counts.items() if count), key=lambda item: item[0].code)

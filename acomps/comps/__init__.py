@@ -1,8 +1,24 @@
 """The COMPS gateway: a session, one resource per kind of entity, and bulk calls over them."""
 
 from acomps.comps.connect import connect
+from acomps.comps.harvesting import Harvested, HarvestFailed
+from acomps.comps.progress import Counts, Progress, State
 from acomps.comps.report import SavedEntity, SaveFailed, SaveFailure, SaveReport, report_of
 from acomps.comps.session import Session
 from acomps.comps.uploads import UploadOutcome
 
-__all__ = ["SaveFailed", "SaveFailure", "SaveReport", "SavedEntity", "Session", "UploadOutcome", "connect", "report_of"]
+__all__ = [
+    "Counts",
+    "HarvestFailed",
+    "Harvested",
+    "Progress",
+    "SaveFailed",
+    "SaveFailure",
+    "SaveReport",
+    "SavedEntity",
+    "Session",
+    "State",
+    "UploadOutcome",
+    "connect",
+    "report_of",
+]

@@ -10,7 +10,7 @@ import anyio.to_thread
 from acomps.comps.uploads import spread
 from acomps.errors import ContentError, MalformedAnswer, NotFound, UsageError
 from acomps.events import Downloaded
-from acomps.transfer import Promise, fetch_to_file, measured, place_below
+from acomps.transfer import Promise, fetch, measured, place_below
 from acomps.transport import Replay
 from acomps.wire.decode import decode_outputs, only
 from acomps.wire.encode import encode
@@ -108,19 +108,24 @@ class AssetFiles:
         )
         resource = only(decode_outputs(answer.json()), operation)
         # The service may not know the length of what it packs on the way.
-        await self._stream(resource.url, to, Promise(), operation, to.name)
+        await self._download(resource.url, to, Promise(), operation, to.name)
 
     async def _fetch(self, asset: AssetCollectionFile, to: Path) -> None:
         if asset.uri is None:
             raise MalformedAnswer(f"the server gives no link to asset {asset.path!r}")
         promise = Promise(length=asset.length, md5=asset.md5_checksum)
-        await self._stream(asset.uri, to, promise, f"fetch asset {asset.path!r}", asset.path)
+        await self._download(asset.uri, to, promise, f"fetch asset {asset.path!r}", asset.path)
 
-    async def _stream(self, url: str, to: Path, promise: Promise, operation: str, name: str) -> None:
-        async with self._channel.stream("GET", url, operation=operation) as answer:
-            await fetch_to_file(
-                answer.chunks(), to, promise, lambda count: self._on_progress(Downloaded(path=name, bytes=count))
-            )
+    async def _download(self, url: str, to: Path, promise: Promise, operation: str, name: str) -> None:
+        await fetch(
+            self._channel,
+            url,
+            to,
+            promise,
+            operation=operation,
+            digest=False,
+            on_bytes=lambda count: self._on_progress(Downloaded(path=name, bytes=count)),
+        )
 
 
 def _made(to: Path) -> Path:

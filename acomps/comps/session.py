@@ -7,12 +7,24 @@ from typing import TYPE_CHECKING
 from acomps.comps.accounts import Environments, Users
 from acomps.comps.asset_collections import AssetCollections
 from acomps.comps.groups import Experiments, Suites
+from acomps.comps.harvesting import DEFAULT_LAYOUT, Harvester
 from acomps.comps.outputs import Outputs
 from acomps.comps.simulations import Simulations
 from acomps.comps.uploads import Uploads
+from acomps.comps.watch import Watch
 from acomps.comps.work_items import WorkItems
+from acomps.events import ignore
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+    from pathlib import Path
+
+    from acomps.comps.harvesting import Harvested, Layout, Source
+    from acomps.comps.progress import Progress
+    from acomps.comps.watched import Watchable
+    from acomps.entities import Simulation
+    from acomps.events import Sink
+    from acomps.query import Query
     from acomps.settings import Settings
     from acomps.transport import Channel
 
@@ -34,6 +46,80 @@ class Session:
         self.outputs = Outputs(channel)
         self.environments = Environments(channel)
         self.users = Users(channel)
+        self._harvester = Harvester(channel, self.outputs, self.simulations, self.experiments)
+        self._watch = Watch(channel, settings, self.simulations, self.work_items)
+
+    def watch(self, source: Watchable, *, errors: bool = False, on_progress: Sink = ignore) -> AsyncIterator[Progress]:
+        """How far things are, until all are at their end; at most ten small requests per look, however many they are.
+
+        `source` is an experiment (or its id), a suite, a query of simulations, simulations or their ids in an
+        iterable, or a work item, or several. A progress comes whenever something has moved, and at least every
+        `WatchSettings.heartbeat_s`; the last one is final. With `errors` it holds the first failures, each with its
+        error message. What is only created is waited for too, for it may be commissioned yet; but where there is
+        nothing at all, UsageError is raised.
+
+        A server that is away, as while it is started again, is waited for (see `WatchSettings.outage_s`);
+        `on_progress` hears of every such wait.
+
+            async for progress in comps.watch(experiment):
+                print(progress)
+        """
+        return self._watch.progress(source, errors=errors, on_progress=on_progress)
+
+    async def wait(self, source: Watchable, *, errors: bool = True, on_progress: Sink = ignore) -> Progress:
+        """The final progress of `source`, with its first failures; see `watch`."""
+        return await self._watch.last(source, errors=errors, on_progress=on_progress)
+
+    def finished(
+        self, source: Watchable, query: Query | None = None, *, on_progress: Sink = ignore
+    ) -> AsyncIterator[Simulation]:
+        """The simulations of an experiment, a suite or a query as they come to their end, each once, until all have.
+
+        `query` selects their fields and children; by default all fields, and the tags. A query as `source` does that
+        by itself. To be harvested while others run:
+
+            async for file in comps.harvest(comps.finished(experiment), ["output/InsetChart.json"], into="results"):
+                ...
+        """
+        return self._watch.finished(source, query, on_progress=on_progress)
+
+    def harvest(
+        self,
+        source: Source,
+        patterns: str | Iterable[str],
+        *,
+        into: Path | str | None = None,
+        layout: Layout = DEFAULT_LAYOUT,
+        strict: bool = False,
+        at_once: int | None = None,
+        on_progress: Sink = ignore,
+    ) -> AsyncGenerator[Harvested]:
+        """The outputs of many simulations, each file as it is done, in any order; several are under way at a time.
+
+        `source` is an experiment (or its id), a suite, a query of simulations, or simulations or their ids in any
+        iterable, async ones too: files of the first come while others still run. `patterns` are paths or patterns such
+        as "output/*.json", without regard to case; `**` stands for any folders.
+
+        Files go to the folder `into`, or come as bytes. `layout` says where: `{experiment.id}`, `{experiment.name}`,
+        `{simulation.id}`, `{simulation.name}`, `{simulation.state}`, `{tags[Run_Number]:02}`, `{experiment.tags[...]}`,
+        `{path}`, `{name}`, `{stem}`, `{suffix}`; or a function of a simulation and a path. No name leaves the folder,
+        is one that Windows refuses, or is given twice in one harvest; what an earlier harvest left there is replaced.
+
+        A file that is missing or fails, or a simulation that has not run, is a `Harvested` with an `error`, and the
+        rest goes on; with `strict`, HarvestFailed is raised once everything else is there. A server, login or disk that
+        is lost ends the harvest with its own error. What is there is noted in `harvest.jsonl` before it is handed out,
+        so the same call again, after whatever ended this one, fetches only what is new: of a simulation that has ended
+        and is complete not even a list, unless it has run again; of one that runs, what changed.
+
+        Nothing happens before the first file is asked for; leaving the loop ends the harvest (`contextlib.aclosing`
+        waits for its end). `at_once` is by default `Settings.reads_at_once`.
+
+            async for file in comps.harvest(experiment, ["output/InsetChart.json"], into="results"):
+                print(file.local or file.error)
+        """
+        return self._harvester.harvest(
+            source, patterns, into=into, layout=layout, strict=strict, at_once=at_once, on_progress=on_progress
+        )
 
     @property
     def server(self) -> str:

@@ -50,6 +50,10 @@ class Links:
         """The link to the zip of what the stored list with that md5 names."""
         return f"{self._base_url}/asset/contents/zips/{md5}/assets.zip{self._signer.query(f'zip {md5}')}"
 
+    def output_zip(self, md5: str) -> str:
+        """The link to the zip of the output files that the stored list with that md5 names."""
+        return f"{self._base_url}/asset/contents/outputzips/{md5}/output.zip{self._signer.query(f'output zip {md5}')}"
+
     def output(self, collection: str, entity_id: str, job_id: str, path: str) -> str:
         """The link to a file in a working directory."""
         place = f"{job_id}/{path}"

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from acomps.local.contents import Contents, Stored
 
-__all__ = ["Member", "zip_blocks", "zip_length"]
+__all__ = ["Member", "blocks_of", "pack", "zip_blocks", "zip_length"]
 
 #: The name in the zip, with `/`, and the md5 of the content.
 Member: TypeAlias = tuple[str, str]
@@ -39,13 +39,18 @@ def zip_length(members: Sequence[Member], lengths: Iterable[int]) -> int:
 
 def zip_blocks(contents: Contents, members: Iterable[Member]) -> Iterator[bytes]:
     """The bytes of the zip, in blocks of about 1 MiB."""
+    return pack((name, _blocks(contents.fetch([md5])[md5])) for name, md5 in members)
+
+
+def pack(files: Iterable[tuple[str, Iterator[bytes]]]) -> Iterator[bytes]:
+    """The bytes of a zip of files that are given by name, with `/`, and by blocks."""
     sink = _Sink()
     with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as archive:
-        for name, md5 in members:
+        for name, blocks in files:
             info = zipfile.ZipInfo(name, _DATE)
             info.external_attr = _MODE << 16
             with archive.open(info, "w") as packed:
-                for block in _blocks(contents.fetch([md5])[md5]):
+                for block in blocks:
                     packed.write(block)
                     if sink.waiting >= _BLOCK_BYTES:
                         yield sink.take()
@@ -56,8 +61,13 @@ def _blocks(stored: Stored) -> Iterator[bytes]:
     if isinstance(stored, bytes):
         yield stored
         return
-    with open(stored, "rb", buffering=0) as file:
-        while block := file.read(_BLOCK_BYTES):
+    yield from blocks_of(stored)
+
+
+def blocks_of(file: str | int) -> Iterator[bytes]:
+    """The blocks of a file given by its path, or by a descriptor that is closed at the end."""
+    with open(file, "rb", buffering=0) as opened:
+        while block := opened.read(_BLOCK_BYTES):
             yield block
 
 

@@ -1,10 +1,13 @@
-"""From harvested files to knowledge: charts of simulations, a summary, a picture."""
+"""From harvested files to knowledge: frames, Parquet, Zarr; charts of simulations, a summary, a picture."""
 
 from acomps.results.chart import chart
 from acomps.results.errors import UnreadableOutput
+from acomps.results.frames import frame, frames
 from acomps.results.insetchart import Channel, InsetChart, read_inset_chart
 from acomps.results.outcome import Outcome
+from acomps.results.parquet import to_parquet
 from acomps.results.summary import Summary, summarise, write_summary
+from acomps.results.zarr_store import to_zarr
 
 __all__ = [
     "Channel",
@@ -13,7 +16,11 @@ __all__ = [
     "Summary",
     "UnreadableOutput",
     "chart",
+    "frame",
+    "frames",
     "read_inset_chart",
     "summarise",
+    "to_parquet",
+    "to_zarr",
     "write_summary",
 ]

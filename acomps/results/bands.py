@@ -1,4 +1,4 @@
-"""Runs grouped by a tag: the median and the quartiles of a channel at every time step."""
+"""Runs grouped by a tag: their values, the median and the quartiles of channels at every time step."""
 
 from __future__ import annotations
 
@@ -19,25 +19,34 @@ if TYPE_CHECKING:
     from acomps.results.insetchart import InsetChart
     from acomps.results.outcome import Outcome
 
-__all__ = ["Band", "Bands", "banded"]
+__all__ = ["Band", "Bands", "banded", "banded_each"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Band:
-    """The runs of one group; `value` is the group's tag as a number, where it is one."""
+    """The runs of one group; `value` is the group's tag as a number, where it is one.
+
+    `table` has a row per run, which ends in NaN where a run ended early.
+    """
 
     label: str
     value: float | None
-    runs: int
+    table: NDArray[np.float64]
     lower: NDArray[np.float64]
     median: NDArray[np.float64]
     upper: NDArray[np.float64]
+
+    @property
+    def runs(self) -> int:
+        """How many runs are in the group."""
+        return len(self.table)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bands:
     """All groups of a channel on one time axis: sorted if their tags are numbers, else in the order of appearance."""
 
+    channel: str
     units: str
     start_days: float
     step_days: float
@@ -56,29 +65,48 @@ class Bands:
         return numbers if len(numbers) == len(self.bands) else ()
 
 
-def banded(outcomes: Iterable[Outcome], *, channel: str, by: str) -> Bands:
+def banded(outcomes: Iterable[Outcome], *, channel: str, by: str | None) -> Bands:
     """The bands of `channel`, one for each value of the tag `by`. Only this channel is kept of each outcome."""
+    return banded_each(outcomes, channels=[channel], by=by)[0]
+
+
+def banded_each(outcomes: Iterable[Outcome], *, channels: Sequence[str] | None, by: str | None) -> list[Bands]:
+    """The bands of several channels, in one pass; of all that the first chart has for None.
+
+    Without `by` all runs are one group.
+    """
     axis: tuple[float, float] | None = None
-    units = ""
-    groups: dict[str | float, list[tuple[float, ...]]] = defaultdict(list)
+    units: dict[str, str] = {}
+    groups: dict[str | float, list[tuple[tuple[float, ...], ...]]] = defaultdict(list)
     for outcome in outcomes:
         if outcome.chart is None:
             continue
-        if by not in outcome.simulation.tags:
+        if by is not None and by not in outcome.simulation.tags:
             raise UsageError(f"{outcome.simulation.described} has no tag {by!r} to group by")
-        found = outcome.chart[channel]
-        axis, units = _same_axis(axis, outcome.chart), found.units
-        groups[_key(outcome.simulation.tags[by])].append(found.data)
-    if axis is None:
-        raise UsageError(f"there is nothing to draw: no outcome has a chart with {channel!r}")
+        if axis is None:
+            channels = [*outcome.chart.channels] if channels is None else channels
+            units = {name: outcome.chart[name].units for name in channels}
+        axis = _same_axis(axis, outcome.chart)
+        key = "" if by is None else _key(outcome.simulation.tags[by])
+        run = tuple(outcome.chart[name].data for name in units)
+        if any(run):
+            groups[key].append(run)
+    if axis is None or not groups:
+        raise UsageError(
+            f"there is nothing to draw: no outcome has a chart with {', '.join(map(repr, channels or ['a channel']))}"
+        )
     numbers = sorted(key for key in groups if isinstance(key, float))
     keys = numbers if len(numbers) == len(groups) else list(groups)
-    return Bands(
-        units=units,
-        start_days=axis[0],
-        step_days=axis[1],
-        bands=tuple(_band(key, groups[key]) for key in keys),
-    )
+    return [
+        Bands(
+            channel=name,
+            units=units[name],
+            start_days=axis[0],
+            step_days=axis[1],
+            bands=tuple(_band(key, [run[place] for run in groups[key]]) for key in keys),
+        )
+        for place, name in enumerate(units)
+    ]
 
 
 def _key(tag: TagValue) -> str | float:
@@ -109,7 +137,7 @@ def _band(key: str | float, runs: Sequence[tuple[float, ...]]) -> Band:
     return Band(
         label=key if isinstance(key, str) else f"{key:g}",
         value=None if isinstance(key, str) else key,
-        runs=len(runs),
+        table=table,
         lower=lower,
         median=median,
         upper=upper,

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 import orjson
 
@@ -95,11 +95,11 @@ def _channel(what: str, value: JsonValue) -> Channel:
     data = value.get("Data") if isinstance(value, dict) else None
     if not isinstance(units, str) or not isinstance(data, list):
         raise UnreadableOutput(f"{what} is no channel: it must be an object with a text Units and a list Data")
-    numbers = tuple(float(item) for item in data if isinstance(item, int | float))
-    if len(numbers) != len(data):
-        strange = next(item for item in data if not isinstance(item, int | float))
-        raise UnreadableOutput(f"{what} has {strange!r} in its Data, which is no number")
-    return Channel(units=units, data=numbers)
+    strange = set(map(type, data)) - {int, float, bool}
+    if strange:
+        found = next(item for item in data if type(item) in strange)
+        raise UnreadableOutput(f"{what} has {found!r} in its Data, which is no number")
+    return Channel(units=units, data=tuple(map(float, cast("list[float]", data))))
 
 
 def _require_even(chart: InsetChart) -> None:

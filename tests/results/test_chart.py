@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 
@@ -18,6 +18,8 @@ from acomps.results.bands import banded
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    from results.conftest import Pairs
 
     from acomps.entities import TagValue
 
@@ -84,6 +86,45 @@ def test_outcomes_without_a_chart_are_left_out(tmp_path: Path) -> None:
     assert [found.name for found in tmp_path.iterdir()] == ["infected.png"]
 
 
+@pytest.mark.parametrize("style", ["band", "lines"])
+@pytest.mark.parametrize("by", ["Base_Infectivity_Constant", "Run_Number", None])
+@pytest.mark.parametrize("channel", ["Infected", ["Infected", "New Infections"], None], ids=str)
+def test_real_charts_are_drawn_in_every_way(
+    sweep: Pairs, tmp_path: Path, style: Literal["band", "lines"], by: str | None, channel: Sequence[str] | None
+) -> None:
+    outcomes = [Outcome(simulation=item, chart=read_inset_chart(path)) for item, path in sweep]
+    path = chart(iter(outcomes), channel=channel, by=by, style=style, to=tmp_path / "picture.png")
+    assert path.stat().st_size > 20_000
+
+
+def test_one_simulation_is_drawn_as_lines_one_panel_for_each_channel(sweep: Pairs, tmp_path: Path) -> None:
+    [item, path] = sweep[-1]
+    one = Outcome(simulation=item, chart=read_inset_chart(path))
+    picture = chart(one, channel=None, to=tmp_path / "one.svg", title="one simulation")
+    text = picture.read_text()
+    assert one.chart is not None
+    for name in ("one simulation", *one.chart.channels):
+        assert f"<!-- {name} -->" in text
+    assert text.count("<!-- time (days) -->") == 4
+    assert "quartile" not in text
+
+
+def test_every_run_is_a_line_and_one_that_ended_early_has_a_gap(tmp_path: Path) -> None:
+    outcomes = [outcome(1, [4]), outcome(1, [2, 8, 6]), outcome(2, [1, 1, 1])]
+    bands = banded(outcomes, channel="Infected", by="beta")
+    assert [[str(value) for value in run] for run in bands.bands[0].table] == [
+        ["4.0", "nan", "nan"],
+        ["2.0", "8.0", "6.0"],
+    ]
+    assert chart(outcomes, channel="Infected", by="beta", style="lines", to=tmp_path / "a.pdf").exists()
+
+
+def test_many_lines_do_not_make_a_vector_picture_that_cannot_be_opened(tmp_path: Path) -> None:
+    outcomes = [outcome(run % 3, [run, *range(499)]) for run in range(500)]
+    picture = chart(outcomes, channel="Infected", by="beta", style="lines", to=tmp_path / "many.svg")
+    assert picture.stat().st_size < 2_000_000
+
+
 def test_what_cannot_be_drawn_is_named(tmp_path: Path) -> None:
     path = tmp_path / "infected.png"
     with pytest.raises(UsageError, match=r"\.png, \.svg, \.pdf"):
@@ -92,6 +133,12 @@ def test_what_cannot_be_drawn_is_named(tmp_path: Path) -> None:
         chart([outcome(1, [1])], channel="Infected", by="gamma", to=path)
     with pytest.raises(UnreadableOutput, match="no channel 'Births'"):
         chart([outcome(1, [1])], channel="Births", by="beta", to=path)
+    with pytest.raises(UnreadableOutput, match="no channel 'Births'"):
+        chart([outcome(1, [1])], channel=["Infected", "Births"], to=path)
+    with pytest.raises(UsageError, match="there is no style 'dots'"):
+        chart([], channel="Infected", to=path, style="dots")  # type: ignore[arg-type]  # what callers without a type checker do
+    with pytest.raises(UsageError, match="nothing to draw"):
+        chart([outcome(1, [])], channel="Infected", to=path)
     with pytest.raises(UsageError, match="draw them apart"):
         chart([outcome(1, [1]), outcome(1, [1], start=5)], channel="Infected", by="beta", to=path)
     assert list(tmp_path.iterdir()) == []

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -18,17 +19,22 @@ __all__ = [
     "ANSWER_LOST",
     "LATE",
     "PASS",
+    "RANGE_HIDDEN",
     "RESET_BEFORE",
     "STALL",
     "Fault",
     "FaultProxy",
     "Request",
+    "answer_cut",
     "answered",
+    "bit_flipped",
     "cut_after",
     "fault_proxy",
+    "reheaded",
 ]
 
 _BLOCK = 256 * 1024
+_RANGE = re.compile(rb"Range: [^\r]*\r\n", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -40,6 +46,14 @@ class Fault:
     cut_after: int | None = None
     #: Answer this instead of the service, which never sees the request.
     answer: bytes | None = None
+    #: Send only so many bytes of the answer's body, then reset both sides.
+    answer_cut_after: int | None = None
+    #: Send another head with the answer of the service.
+    rehead: Callable[[bytes], bytes] | None = None
+    #: Flip a bit of this byte of the answer's body.
+    flip_at: int | None = None
+    #: Hide from the service that only a range was asked for.
+    without_range: bool = False
 
 
 PASS = Fault("pass")
@@ -53,6 +67,8 @@ LATE = Fault("late")
 AFTER_LATE = Fault("after late")
 #: The service acts, and its answer is kept back until the client gives up.
 STALL = Fault("stall")
+#: The service sends the whole file, as a proxy that does not know ranges would have it do.
+RANGE_HIDDEN = Fault("range hidden", without_range=True)
 
 
 def cut_after(body_bytes: int) -> Fault:
@@ -64,6 +80,21 @@ def answered(status: int, *headers: str) -> Fault:
     """The proxy answers by itself, as a gateway in trouble does."""
     lines = (f"HTTP/1.1 {status} Fault", "Content-Length: 0", *headers, "", "")
     return Fault(f"{status}", answer="\r\n".join(lines).encode())
+
+
+def answer_cut(body_bytes: int) -> Fault:
+    """Both sides are reset after so many bytes of the answer's body."""
+    return Fault("answer cut", answer_cut_after=body_bytes)
+
+
+def reheaded(pattern: bytes, replacement: bytes) -> Fault:
+    """The answer comes with a head in which a pattern is replaced; the connection is closed behind it."""
+    return Fault("other head", rehead=lambda head: re.sub(pattern, replacement, head, flags=re.IGNORECASE))
+
+
+def bit_flipped(body_byte: int) -> Fault:
+    """One bit of the answer's body is wrong."""
+    return Fault("bit flipped", flip_at=body_byte)
 
 
 @dataclass
@@ -78,6 +109,8 @@ class Request:
     fault: Fault = PASS
     #: Bytes of the body that reached the service.
     forwarded: int = 0
+    #: Bytes of the answer's body that were sent on.
+    answered: int = 0
 
 
 Script = Callable[[Request], Fault]
@@ -196,6 +229,40 @@ async def _serve(proxy: FaultProxy, reader: asyncio.StreamReader, writer: asynci
             return
 
 
+class _Edited:
+    """The answer of the service as its fault has it: `passed` bytes of its body so far."""
+
+    def __init__(self, fault: Fault) -> None:
+        self._fault = fault
+        self._head: bytes | None = b""
+        self.passed = 0
+
+    @property
+    def cut(self) -> bool:
+        """Whether nothing more is to be sent."""
+        return self._head is None and self.passed == self._fault.answer_cut_after
+
+    def feed(self, data: bytes) -> bytes:
+        """What is sent on in the place of `data`."""
+        head = b""
+        if self._head is not None:
+            self._head += data
+            head, end, data = self._head.partition(b"\r\n\r\n")
+            if not end:
+                return b""
+            head += end
+            self._head = None
+            if self._fault.rehead is not None:
+                head = self._fault.rehead(head)
+        if self._fault.answer_cut_after is not None:
+            data = data[: self._fault.answer_cut_after - self.passed]
+        at = -1 if self._fault.flip_at is None else self._fault.flip_at - self.passed
+        if 0 <= at < len(data):
+            data = data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
+        self.passed += len(data)
+        return head + data
+
+
 async def _carry_out_late(proxy: FaultProxy) -> None:
     while proxy.late:
         reader, writer = await asyncio.open_connection(*proxy.upstream)
@@ -220,7 +287,7 @@ async def _forward(
     """Pass a request on, and its answer back; whether the connection of the client is still good."""
     upstream_reader, upstream = await asyncio.open_connection(*proxy.upstream)
     try:
-        upstream.write(request.head)
+        upstream.write(_RANGE.sub(b"", request.head) if request.fault.without_range else request.head)
         allowed = request.length if request.fault.cut_after is None else min(request.fault.cut_after, request.length)
         left, data = request.length, body
         while left > 0:
@@ -239,16 +306,26 @@ async def _forward(
         if request.fault.cut_after is not None:
             return False
         answer = _Message(httptools.HttpResponseParser)
+        edited = _Edited(request.fault)
         while not answer.complete:
             data = await upstream_reader.read(_BLOCK)
             if not data:
                 return False
             answer.parser.feed_data(data)
-            if request.fault is PASS:
-                writer.write(proxy.edit(data))
-                await writer.drain()
+            if request.fault in {ANSWER_LOST, STALL}:
+                continue
+            data = edited.feed(data)
+            writer.write(proxy.edit(data))
+            request.answered = edited.passed
+            await writer.drain()
+            if edited.cut:
+                return False
         if request.fault is STALL:
             await reader.read(1)
-        return request.fault is PASS
+        if request.fault.rehead is not None and writer.can_write_eof():
+            # The client may wait for more than there is: it is told that nothing comes.
+            writer.write_eof()
+            await reader.read(1)
+        return request.fault is PASS or request.fault.without_range
     finally:
         _reset(upstream)

@@ -5,7 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from acomps.entities.states import EntityKind
-from acomps.local.routes import accounts, assets, environments, outputs, relations, uploads, zips
+from acomps.local.routes import (
+    accounts,
+    assets,
+    environments,
+    output_zips,
+    outputs,
+    relations,
+    statistics,
+    uploads,
+    zips,
+)
 from acomps.local.routes.entities import EntityRoutes
 
 if TYPE_CHECKING:
@@ -25,8 +35,10 @@ def all_routes(core: Core, wake: Callable[[], None]) -> list[Route]:
         *environments.routes(core),
         *uploads.routes(core),
         *relations.routes(core),
+        *statistics.routes(core),
         *(route for kind in EntityKind if kind.code >= 0 for route in EntityRoutes(core, kind, wake).routes()),
         *outputs.routes(core),
+        *output_zips.routes(core),
         *assets.routes(core),
         *zips.routes(core),
     ]

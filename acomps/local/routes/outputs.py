@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from acomps.local.links import Links
     from acomps.local.outputs import Entry
 
-__all__ = ["routes"]
+__all__ = ["directory_of", "kind_of", "routes"]
 
 _KINDS: Final = {"simulations": EntityKind.SIMULATION, "workitems": EntityKind.WORK_ITEM}
 
@@ -41,7 +41,7 @@ def routes(core: Core) -> list[Route]:
         query = keys(request.query_params.multi_items())
         job = query.get("hpcjobid")
         job_id = guid(job, "hpcjobid") if job else None
-        place = await core.job(_directory, core, _kind(collection), entity_id, job_id)
+        place = await core.job(directory_of, core, kind_of(collection), entity_id, job_id)
         if place is None:
             # Clients know this answer by its having no ResponseMessage.
             return PlainTextResponse("no job has been submitted yet", 404)
@@ -62,7 +62,7 @@ def routes(core: Core) -> list[Route]:
         require_link(request, core, f"{job_id}/{path}")
 
         def opening() -> int:
-            place = _directory(core, _kind(collection), entity_id, job_id)
+            place = directory_of(core, kind_of(collection), entity_id, job_id)
             if place is None:
                 raise Refused(404, f"there is no job {job_id}")
             return open_inside(place[1], path)
@@ -75,14 +75,15 @@ def routes(core: Core) -> list[Route]:
     ]
 
 
-def _kind(collection: str) -> EntityKind:
+def kind_of(collection: str) -> EntityKind:
+    """The kind of entity that a path names."""
     kind = _KINDS.get(collection)
     if kind is None:
         raise Refused(404, f"outputs belong to Simulations and WorkItems, not to {collection!r}"[:400])
     return kind
 
 
-def _directory(core: Core, kind: EntityKind, entity_id: str, job_id: str | None) -> tuple[str, Path] | None:
+def directory_of(core: Core, kind: EntityKind, entity_id: str, job_id: str | None) -> tuple[str, Path] | None:
     """The job and its working directory, the newest one where none is named; None when there is no such job."""
     jobs = schema.jobs
     with core.database.reading() as connection:

@@ -1,0 +1,305 @@
+"""The run of a harvest: simulations come in, are listed and fetched by a fixed number of tasks, and files go out."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import anyio
+import anyio.to_thread
+
+from acomps.comps.harvesting.folder import Folder, Found, Placed, Subject
+from acomps.comps.harvesting.harvested import Harvested, HarvestFailed
+from acomps.comps.harvesting.layout import Layout
+from acomps.comps.harvesting.losses import Losses
+from acomps.comps.harvesting.sources import Harvestable, Source
+from acomps.comps.harvesting.wanted import Wanted, not_there
+from acomps.comps.streams import task_group
+from acomps.entities import Experiment, OutputFile, Simulation
+from acomps.errors import AcompsError, ChecksumMismatch, NotFound
+from acomps.events import Downloaded, Harvesting, Sink
+from acomps.transport import Replay
+
+if TYPE_CHECKING:
+    from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+
+    from acomps.comps.harvesting.sources import Sources
+    from acomps.comps.outputs import Outputs
+    from acomps.transport import Channel
+
+__all__ = ["Harvest", "Order"]
+
+#: So many of the failures are kept for the error of a strict harvest.
+_FAILURES_KEPT: Final = 100
+#: Larger contents are hashed in a thread.
+_HASH_INLINE_BYTES: Final = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What is harvested, and how; without `into` the contents come as bytes."""
+
+    source: Source
+    wanted: Wanted
+    into: Path | None
+    layout: Layout
+    strict: bool
+    at_once: int
+    on_progress: Sink
+
+
+@dataclass(slots=True)
+class _Course:
+    """One simulation on its way: how many of its files are still to come, and whether all went well so far."""
+
+    subject: Subject
+    paths: Sequence[str]
+    missing: tuple[str, ...]
+    left: int
+    good: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Errand:
+    """One file to fetch, into memory if it has no place."""
+
+    course: _Course
+    path: str
+    file: OutputFile
+    placed: Placed | None = None
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What the progress events tell, and what a strict harvest raises."""
+
+    files: int = 0
+    bytes: int = 0
+    skipped: int = 0
+    errors: int = 0
+    failures: list[Harvested] = field(default_factory=list[Harvested])
+
+    def count(self, one: Harvested) -> Harvesting:
+        """Add one file; what there is so far."""
+        if one.error is not None:
+            self.errors += 1
+            if len(self.failures) < _FAILURES_KEPT:
+                self.failures.append(one)
+        elif one.fetched:
+            self.files += 1
+            self.bytes += one.length
+        else:
+            self.skipped += 1
+        return Harvesting(files=self.files, bytes=self.bytes, skipped=self.skipped, errors=self.errors)
+
+
+class Harvest:
+    """One call of `comps.harvest`."""
+
+    def __init__(self, channel: Channel, outputs: Outputs, sources: Sources, order: Order) -> None:
+        self._channel, self._outputs, self._sources, self._order = channel, outputs, sources, order
+        self._slots = anyio.Semaphore(order.at_once, fast_acquire=True)
+        self._losses = Losses()
+        self._tally = _Tally()
+        self._experiments: dict[uuid.UUID, Experiment] = {}
+        self._looking_up = anyio.Lock()
+        self._folder: Folder | None = None
+
+    async def run(self, results: MemoryObjectSendStream[Harvested]) -> None:
+        """Send every file to `results` as it is done; in a folder it is noted before."""
+        order = self._order
+        if order.into is not None:
+            self._folder = await Folder.open(order.into, order.layout)
+        try:
+            await self._all(results)
+        finally:
+            if self._folder is not None:
+                with anyio.CancelScope(shield=True):
+                    await self._folder.close()
+        if order.strict and self._tally.errors:
+            raise HarvestFailed(self._tally.failures, self._tally.errors)
+
+    async def _all(self, results: MemoryObjectSendStream[Harvested]) -> None:
+        at_once = self._order.at_once
+        todo_in, todo = anyio.create_memory_object_stream[Harvestable](at_once)
+        errands_in, errands = anyio.create_memory_object_stream[_Errand](at_once)
+        done_in, done = anyio.create_memory_object_stream[Harvested](at_once)
+        async with task_group() as tasks:
+            tasks.start_soon(self._feed, todo_in)
+            for _ in range(at_once):
+                tasks.start_soon(self._survey_each, todo.clone(), errands_in.clone(), done_in.clone())
+                tasks.start_soon(self._fetch_each, errands.clone(), done_in.clone())
+            tasks.start_soon(self._hand_out, done, results)
+            for end in (todo, errands_in, errands, done_in):
+                end.close()
+
+    async def _feed(self, todo: MemoryObjectSendStream[Harvestable]) -> None:
+        async with todo:
+            async for item in self._sources.each(self._order.source):
+                await todo.send(item)
+
+    async def _survey_each(
+        self,
+        todo: MemoryObjectReceiveStream[Harvestable],
+        errands: MemoryObjectSendStream[_Errand],
+        done: MemoryObjectSendStream[Harvested],
+    ) -> None:
+        async with todo, errands, done:
+            async for item in todo:
+                try:
+                    async with self._slots:
+                        settled, to_fetch = await self._survey(item)
+                except AcompsError as exc:
+                    self._losses.judge(exc)
+                    settled, to_fetch = [Harvested(simulation=_as_simulation(item), path="", error=exc)], []
+                else:
+                    self._losses.forget()
+                for one in settled:
+                    await done.send(one)
+                for errand in to_fetch:
+                    await errands.send(errand)
+
+    async def _fetch_each(
+        self, errands: MemoryObjectReceiveStream[_Errand], done: MemoryObjectSendStream[Harvested]
+    ) -> None:
+        async with errands, done:
+            async for errand in errands:
+                async with self._slots:
+                    harvested = await self._fetch(errand)
+                await done.send(harvested)
+
+    async def _hand_out(
+        self, done: MemoryObjectReceiveStream[Harvested], results: MemoryObjectSendStream[Harvested]
+    ) -> None:
+        """Note what is done, as many files at a time as there are, and only then hand it out."""
+        async with done:
+            async for first in done:
+                waiting = done.statistics().current_buffer_used
+                batch = [first, *(done.receive_nowait() for _ in range(waiting))]
+                if self._folder is not None:
+                    await self._folder.note()
+                for one in batch:
+                    self._order.on_progress(self._tally.count(one))
+                    await results.send(one)
+
+    async def _survey(self, item: Harvestable) -> tuple[list[Harvested], list[_Errand]]:
+        """What there is of a simulation already, what is missing, and what has to be fetched."""
+        simulation = await self._sources.current(item)
+        subject = Subject(simulation, await self._experiment(simulation))
+        folder, wanted = self._folder, self._order.wanted
+        if folder is not None:
+            folder.places.check(simulation, subject.experiment)
+            recalled = await folder.recall(subject, wanted.asked)
+            if recalled is not None:
+                settled, names = recalled
+                return settled + _missing(simulation, {name: not_there(simulation, name) for name in names}), []
+        files, missing = await wanted.of(simulation, self._outputs)
+        found = Found([], []) if folder is None else await folder.look(subject, files)
+        course = _Course(
+            subject,
+            paths=tuple(files),
+            missing=tuple(missing),
+            left=len(found.wanting),
+            good=all(one.error is None for one in found.settled),
+        )
+        if folder is None:
+            return _missing(simulation, missing), [_Errand(course, path, file) for path, file in files.items()]
+        if not found.wanting:
+            self._finish(folder, course)
+        needed = sum(placed.file.length for placed in found.wanting)
+        await folder.space.promise(needed, [placed.place for placed in found.wanting])
+        errands = [_Errand(course, placed.path, placed.file, placed) for placed in found.wanting]
+        return found.settled + _missing(simulation, missing), errands
+
+    async def _fetch(self, errand: _Errand) -> Harvested:
+        course, folder = errand.course, self._folder
+        simulation = course.subject.simulation
+        try:
+            if folder is None or errand.placed is None:
+                harvested = await self._read(simulation, errand)
+            else:
+                harvested = await self._fetch_to(folder, course.subject, errand.placed)
+        except AcompsError as exc:
+            self._losses.judge(exc)
+            course.good = False
+            harvested = Harvested(simulation=simulation, path=errand.path, error=exc)
+        else:
+            self._losses.forget()
+        course.left -= 1
+        if folder is not None and not course.left:
+            self._finish(folder, course)
+        return harvested
+
+    async def _fetch_to(self, folder: Folder, subject: Subject, placed: Placed) -> Harvested:
+        path, file, place = placed
+        sink = self._order.on_progress
+        try:
+            # What nobody writes to any more has to be as long as it was listed.
+            fetched = await self._outputs.fetch_file(
+                file,
+                place,
+                on_bytes=lambda count: sink(Downloaded(path=path, bytes=count)),
+                growing=not subject.final,
+            )
+        finally:
+            folder.space.settle(file.length)
+        if fetched.md5 is not None:
+            folder.keep(subject, placed, fetched.md5)
+        return Harvested(
+            simulation=subject.simulation,
+            path=path,
+            local=place,
+            length=fetched.length,
+            md5=fetched.md5,
+            fetched=True,
+        )
+
+    async def _read(self, simulation: Simulation, errand: _Errand) -> Harvested:
+        """The file in memory."""
+        path, file = errand.path, errand.file
+        operation = f"read {path!r} of {simulation.described}"
+        answer = await self._channel.call("GET", file.url, operation=operation, replay=Replay.SAFE)
+        content = answer.content
+        if not errand.course.subject.final:
+            content = content[: file.length]  # As long as it was listed, while somebody still writes to it.
+        if len(content) <= _HASH_INLINE_BYTES:
+            md5 = _md5(content)
+        else:
+            md5 = await anyio.to_thread.run_sync(_md5, content)
+        if len(content) != file.length or file.md5_checksum not in {None, md5}:
+            raise ChecksumMismatch(
+                f"{operation}: {len(content)} bytes arrived where {file.length} were promised, or not the promised "
+                "ones; harvest it again"
+            )
+        self._order.on_progress(Downloaded(path=path, bytes=len(content)))
+        return Harvested(simulation=simulation, path=path, content=content, length=len(content), md5=md5, fetched=True)
+
+    def _finish(self, folder: Folder, course: _Course) -> None:
+        if course.good:
+            folder.keep_whole(course.subject, self._order.wanted.asked, course.paths, course.missing)
+
+    async def _experiment(self, simulation: Simulation) -> Experiment:
+        """The experiment of a simulation; asked for only if the layout needs more than its id."""
+        experiment_id = simulation.experiment_id
+        if experiment_id is None or self._folder is None or not self._folder.places.needs_experiment:
+            return Experiment(id=experiment_id, name="")
+        async with self._looking_up:
+            if experiment_id not in self._experiments:
+                self._experiments[experiment_id] = await self._sources.experiment(experiment_id)
+            return self._experiments[experiment_id]
+
+
+def _as_simulation(item: Harvestable) -> Simulation:
+    return item if isinstance(item, Simulation) else Simulation(id=uuid.UUID(str(item)), name="")
+
+
+def _missing(simulation: Simulation, missing: Mapping[str, NotFound]) -> list[Harvested]:
+    return [Harvested(simulation=simulation, path=name, error=error) for name, error in missing.items()]
+
+
+def _md5(content: bytes) -> uuid.UUID:
+    return uuid.UUID(bytes=hashlib.md5(content, usedforsecurity=False).digest())
