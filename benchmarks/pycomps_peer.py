@@ -74,6 +74,15 @@ def save(count: int) -> None:
     data.Simulation.save_all(save_batch_callback=None)
 
 
+def listing(experiment_id: str, count: int) -> None:
+    """Fetch the simulations of an experiment with all their children."""
+    data: Any = importlib.import_module("COMPS.Data")
+    query = data.QueryCriteria().select_children(["tags", "configuration", "files", "hpc_jobs"])
+    found = len(data.Experiment.get(experiment_id).get_simulations(query))
+    if found != count:
+        raise ValueError(f"{found} simulations came, not {count}")
+
+
 def main() -> None:
     """Log in, do the job, say what it cost."""
     job: dict[str, str] = json.load(sys.stdin)
@@ -90,6 +99,8 @@ def main() -> None:
         save(int(job["count"]))
     elif job["work"] == "upload":
         upload(Path(job["path"]))
+    elif job["work"] == "list":
+        listing(job["experiment"], int(job["count"]))
     elif job["work"] == "harvest":
         harvest(job["experiment"])
     elif job["work"] == "download":
