@@ -278,6 +278,18 @@ async def test_another_request_takes_what_is_there(comps: acomps.Session, swept:
     assert len(fetched(other)) == 2 * COUNT
 
 
+async def test_what_was_harvested_while_it_ran_is_known_to_a_harvest_of_the_whole_experiment(
+    service: Service, settings: acomps.Settings, swept: Swept, tmp_path: Path
+) -> None:
+    async with through_faults(service, settings) as (proxy, comps):
+        first = await all_of(comps.harvest(comps.finished(swept.experiment), BOTH, into=tmp_path))
+        assert len(fetched(first)) == 2 * COUNT
+        assert fetched(await all_of(comps.harvest(swept.experiment, BOTH, into=tmp_path))) == []
+        proxy.ledger.clear()
+        assert fetched(await all_of(comps.harvest(swept.experiment, BOTH, into=tmp_path))) == []
+        assert len(proxy.ledger) == 1
+
+
 async def test_a_file_of_another_simulation_in_the_same_place_is_never_taken_for_ones_own(
     comps: acomps.Session, swept: Swept, tmp_path: Path
 ) -> None:
@@ -309,7 +321,9 @@ async def test_a_new_attempt_is_fetched_anew(
     first, second = (str(job.id) for job in simulation.hpc_jobs)
     [target] = into.rglob("out.txt")
     target.write_text("1")
-    manifest.write_text(manifest.read_text().replace(second, first))
+    listed = await comps.outputs.list(simulation, ["out.txt"], job=simulation.hpc_jobs[0])
+    told = manifest.read_text().replace(second, first)
+    manifest.write_text(told.replace(str((await comps.outputs.list(simulation, ["out.txt"]))[0].id), str(listed[0].id)))
     [file] = await all_of(comps.harvest(simulation, "out.txt", into=into))
     assert file.fetched
     assert target.read_text() == "2"

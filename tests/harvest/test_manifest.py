@@ -16,7 +16,7 @@ SIMULATION, OTHER, JOB = uuid.UUID(int=1), uuid.UUID(int=2), uuid.UUID(int=3)
 
 
 def kept(local: str) -> Kept:
-    return Kept(length=5, md5=uuid.UUID(int=9), version=JOB, final=True, place=place_key(local))
+    return Kept(length=5, md5=uuid.UUID(int=9), job=JOB, file=OTHER, final=True, place=place_key(local))
 
 
 def line(simulation: uuid.UUID, path: str, local: str) -> bytes:
@@ -43,7 +43,7 @@ async def test_what_was_written_is_there_again_and_reads_as_json(tmp_path: Path)
     manifest.close()
     first, _ = (tmp_path / MANIFEST).read_bytes().splitlines()
     record = orjson.loads(first)
-    assert {"simulation", "path", "local", "length", "md5", "version", "final", "time"} == set(record)
+    assert {"simulation", "path", "local", "length", "md5", "job", "file", "final", "time"} == set(record)
 
 
 @pytest.mark.parametrize("cut", range(1, 60, 7))

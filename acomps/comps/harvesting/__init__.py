@@ -56,7 +56,6 @@ class Harvester:
         if folder is not None:
             Places(folder, layout)
         order = Order(
-            source=source,
             wanted=Wanted(patterns),
             into=folder,
             layout=layout,
@@ -64,6 +63,6 @@ class Harvester:
             at_once=at_once or self._channel.settings.reads_at_once,
             on_progress=on_progress,
         )
-        sources = Sources(self._simulations, self._experiments, with_jobs=folder is not None)
+        sources = Sources(self._simulations, self._experiments, source, with_jobs=folder is not None)
         run = Harvest(self._channel, self._outputs, sources, order).run
         return produced(run, _AHEAD_CONTENTS if folder is None else _AHEAD_FILES)

@@ -50,10 +50,6 @@ class Subject:
         """The newest attempt."""
         return self.simulation.hpc_jobs[-1].id if self.simulation.hpc_jobs else None
 
-    def version(self, file: OutputFile) -> uuid.UUID:
-        """What a file belongs to: with another one it would be another file."""
-        return self.job or file.id
-
 
 class Placed(NamedTuple):
     """A listed file with its path on the server and its place in the folder."""
@@ -103,7 +99,7 @@ class Folder:
         path, file, place = placed
         local = self.places.local(place)
         kept = Kept(
-            length=file.length, md5=md5, version=subject.version(file), final=subject.final, place=place_key(local)
+            length=file.length, md5=md5, job=subject.job, file=file.id, final=subject.final, place=place_key(local)
         )
         if self._manifest.fresh or self._manifest.kept(subject.id, path) != kept:
             self._lines.append(kept_line(subject.id, path, local, kept))
@@ -124,7 +120,7 @@ class Folder:
         known: list[tuple[str, Path, Kept]] = []
         for path in whole.paths:
             kept = self._manifest.kept(subject.id, path)
-            if kept is None or kept.version != subject.job:
+            if kept is None or kept.job != subject.job:
                 return None
             try:
                 place = self.places.place(subject.simulation, subject.experiment, path)
@@ -191,7 +187,7 @@ class Folder:
                 same = kept.md5 == file.md5_checksum
             else:
                 # Without an md5 in the listing, only what cannot have changed is taken for the same.
-                same = kept.final and kept.version == subject.version(file)
+                same = kept.final and kept.is_from(subject.job, file.id)
             return kept.md5 if same else None
         if file.md5_checksum is None:
             return None

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import anyio
-import anyio.to_thread
 
+from acomps.comps.harvesting.contents import read_whole
 from acomps.comps.harvesting.folder import Folder, Found, Placed, Subject
-from acomps.comps.harvesting.harvested import Harvested, HarvestFailed
+from acomps.comps.harvesting.harvested import Harvested
 from acomps.comps.harvesting.layout import Layout
 from acomps.comps.harvesting.losses import Losses
-from acomps.comps.harvesting.sources import Harvestable, Source
+from acomps.comps.harvesting.sources import Harvestable
+from acomps.comps.harvesting.tally import Tally
 from acomps.comps.harvesting.wanted import Wanted, not_there
 from acomps.comps.streams import task_group
 from acomps.entities import Experiment, OutputFile, Simulation
-from acomps.errors import AcompsError, ChecksumMismatch, NotFound
-from acomps.events import Downloaded, Harvesting, Sink
-from acomps.transport import Replay
+from acomps.errors import AcompsError, NotFound
+from acomps.events import Downloaded, Sink
 
 if TYPE_CHECKING:
     from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
@@ -33,17 +32,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Harvest", "Order"]
 
-#: So many of the failures are kept for the error of a strict harvest.
-_FAILURES_KEPT: Final = 100
-#: Larger contents are hashed in a thread.
-_HASH_INLINE_BYTES: Final = 64 * 1024
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
     """What is harvested, and how; without `into` the contents come as bytes."""
 
-    source: Source
     wanted: Wanted
     into: Path | None
     layout: Layout
@@ -73,30 +66,6 @@ class _Errand:
     placed: Placed | None = None
 
 
-@dataclass(slots=True)
-class _Tally:
-    """What the progress events tell, and what a strict harvest raises."""
-
-    files: int = 0
-    bytes: int = 0
-    skipped: int = 0
-    errors: int = 0
-    failures: list[Harvested] = field(default_factory=list[Harvested])
-
-    def count(self, one: Harvested) -> Harvesting:
-        """Add one file; what there is so far."""
-        if one.error is not None:
-            self.errors += 1
-            if len(self.failures) < _FAILURES_KEPT:
-                self.failures.append(one)
-        elif one.fetched:
-            self.files += 1
-            self.bytes += one.length
-        else:
-            self.skipped += 1
-        return Harvesting(files=self.files, bytes=self.bytes, skipped=self.skipped, errors=self.errors)
-
-
 class Harvest:
     """One call of `comps.harvest`."""
 
@@ -104,7 +73,7 @@ class Harvest:
         self._channel, self._outputs, self._sources, self._order = channel, outputs, sources, order
         self._slots = anyio.Semaphore(order.at_once, fast_acquire=True)
         self._losses = Losses()
-        self._tally = _Tally()
+        self._tally = Tally()
         self._experiments: dict[uuid.UUID, Experiment] = {}
         self._looking_up = anyio.Lock()
         self._folder: Folder | None = None
@@ -120,8 +89,8 @@ class Harvest:
             if self._folder is not None:
                 with anyio.CancelScope(shield=True):
                     await self._folder.close()
-        if order.strict and self._tally.errors:
-            raise HarvestFailed(self._tally.failures, self._tally.errors)
+        if order.strict:
+            self._tally.require_success()
 
     async def _all(self, results: MemoryObjectSendStream[Harvested]) -> None:
         at_once = self._order.at_once
@@ -139,7 +108,7 @@ class Harvest:
 
     async def _feed(self, todo: MemoryObjectSendStream[Harvestable]) -> None:
         async with todo:
-            async for item in self._sources.each(self._order.source):
+            async for item in self._sources.each():
                 await todo.send(item)
 
     async def _survey_each(
@@ -220,7 +189,7 @@ class Harvest:
         simulation = course.subject.simulation
         try:
             if folder is None or errand.placed is None:
-                harvested = await self._read(simulation, errand)
+                harvested = await self._read(course.subject, errand)
             else:
                 harvested = await self._fetch_to(folder, course.subject, errand.placed)
         except AcompsError as exc:
@@ -258,23 +227,11 @@ class Harvest:
             fetched=True,
         )
 
-    async def _read(self, simulation: Simulation, errand: _Errand) -> Harvested:
-        """The file in memory."""
-        path, file = errand.path, errand.file
-        operation = f"read {path!r} of {simulation.described}"
-        answer = await self._channel.call("GET", file.url, operation=operation, replay=Replay.SAFE)
-        content = answer.content
-        if not errand.course.subject.final:
-            content = content[: file.length]  # As long as it was listed, while somebody still writes to it.
-        if len(content) <= _HASH_INLINE_BYTES:
-            md5 = _md5(content)
-        else:
-            md5 = await anyio.to_thread.run_sync(_md5, content)
-        if len(content) != file.length or file.md5_checksum not in {None, md5}:
-            raise ChecksumMismatch(
-                f"{operation}: {len(content)} bytes arrived where {file.length} were promised, or not the promised "
-                "ones; harvest it again"
-            )
+    async def _read(self, subject: Subject, errand: _Errand) -> Harvested:
+        simulation, path = subject.simulation, errand.path
+        content, md5 = await read_whole(
+            self._channel, errand.file, f"read {path!r} of {simulation.described}", growing=not subject.final
+        )
         self._order.on_progress(Downloaded(path=path, bytes=len(content)))
         return Harvested(simulation=simulation, path=path, content=content, length=len(content), md5=md5, fetched=True)
 
@@ -299,7 +256,3 @@ def _as_simulation(item: Harvestable) -> Simulation:
 
 def _missing(simulation: Simulation, missing: Mapping[str, NotFound]) -> list[Harvested]:
     return [Harvested(simulation=simulation, path=name, error=error) for name, error in missing.items()]
-
-
-def _md5(content: bytes) -> uuid.UUID:
-    return uuid.UUID(bytes=hashlib.md5(content, usedforsecurity=False).digest())

@@ -31,22 +31,28 @@ __all__ = ["MANIFEST", "Kept", "Line", "Manifest", "Whole", "kept_line", "whole_
 MANIFEST: Final = "harvest.jsonl"
 
 Line: TypeAlias = bytes
-#: Length, md5, version, the key of the place, and whether the simulation had ended: 57 bytes for each file.
-_PACKED: Final = struct.Struct("<Q16s16sq?")
+#: Length, md5, job, id, the key of the place, and whether the simulation had ended: 73 bytes for each file.
+_PACKED: Final = struct.Struct("<Q16s16s16sq?")
+_NO_JOB: Final = uuid.UUID(int=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
-    """One file that was harvested. `version` is what it belongs to: the job, or the file's own id where none is known.
+    """One file that was harvested: of which attempt, if that was known, and under which id of the server's list.
 
     A file of a simulation that had not ended (`final` is False) may have changed since, whatever its length.
     """
 
     length: int
     md5: uuid.UUID
-    version: uuid.UUID
+    job: uuid.UUID | None
+    file: uuid.UUID
     final: bool
     place: int
+
+    def is_from(self, job: uuid.UUID | None, file: uuid.UUID) -> bool:
+        """Whether it is of this attempt, or has this id."""
+        return self.file == file or (job is not None and self.job == job)
 
     def lies_at(self, local: str) -> bool:
         """Whether the file was written to this place."""
@@ -70,7 +76,8 @@ def kept_line(simulation: uuid.UUID, path: str, local: str, kept: Kept) -> Line:
             "local": local,
             "length": kept.length,
             "md5": kept.md5,
-            "version": kept.version,
+            "job": kept.job,
+            "file": kept.file,
             "final": kept.final,
             "time": int(time.time()),
         }
@@ -105,10 +112,17 @@ class Manifest:
         packed = self._kept.get(key)
         if packed is None:
             return None
-        length, md5, version, place, final = _PACKED.unpack(packed)
+        length, md5, job, file, place, final = _PACKED.unpack(packed)
         if self._owners[place] != key:
             return None  # A later harvest has put another file there.
-        return Kept(length=length, md5=uuid.UUID(bytes=md5), version=uuid.UUID(bytes=version), final=final, place=place)
+        return Kept(
+            length=length,
+            md5=uuid.UUID(bytes=md5),
+            job=None if job == _NO_JOB.bytes else uuid.UUID(bytes=job),
+            file=uuid.UUID(bytes=file),
+            final=final,
+            place=place,
+        )
 
     def whole(self, simulation: uuid.UUID, job: uuid.UUID, asked: Sequence[str]) -> Whole | None:
         """What there is of this attempt of a simulation, if it was all there once."""
@@ -154,7 +168,8 @@ class Manifest:
         self._kept[key] = _PACKED.pack(
             record["length"],
             uuid.UUID(cast("str", record["md5"])).bytes,
-            uuid.UUID(cast("str", record["version"])).bytes,
+            (_NO_JOB if record["job"] is None else uuid.UUID(cast("str", record["job"]))).bytes,
+            uuid.UUID(cast("str", record["file"])).bytes,
             place,
             record["final"],
         )

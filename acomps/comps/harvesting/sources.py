@@ -27,16 +27,17 @@ Source: TypeAlias = (
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Reads sources. `with_jobs` has simulations come with their attempts."""
+    """Reads one source. `with_jobs` has simulations come with their attempts."""
 
     simulations: Simulations
     experiments: Experiments
+    source: Source
     with_jobs: bool
 
-    async def each(self, source: Source) -> AsyncIterator[Harvestable]:
+    async def each(self) -> AsyncIterator[Harvestable]:
         """The simulations of the source, each once however often they occur in it; of some only the id."""
         seen: set[int] = set()
-        async for item in self._all(source):
+        async for item in self._all(self.source):
             simulation_id = item.saved_id if isinstance(item, Simulation) else _id(item)
             key = hash(simulation_id.bytes)
             if key not in seen:
@@ -44,8 +45,9 @@ class Sources:
                 yield item
 
     async def current(self, item: Harvestable) -> Simulation:
-        """The simulation as it is now; what has ended with all its attempts known stays as it is."""
-        if isinstance(item, Simulation) and (not self.with_jobs or _ended(item)):
+        """The simulation with what has to be known of it; one that was given, and had not ended, as it is now."""
+        listed = isinstance(self.source, Experiment | Suite | Query | uuid.UUID | str)
+        if isinstance(item, Simulation) and (listed or not self.with_jobs or _ended(item)):
             return item
         return await self.simulations.get(item, self._complete(Query()))
 
