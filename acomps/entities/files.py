@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Self
 
 import orjson
@@ -126,5 +126,5 @@ class OutputFile:
     @property
     def path(self) -> str:
         """Where the file lies under the working directory, with `/`."""
-        folder = self.path_from_root.replace("\\", "/")
-        return self.file_name if folder in {"", "."} else str(PurePosixPath(folder, self.file_name))
+        folder = self.path_from_root.replace("\\", "/").rstrip("/")
+        return self.file_name if folder in {"", "."} else f"{folder}/{self.file_name}"

@@ -11,22 +11,22 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
-from acomps.local import schema
-from acomps.local.contents import Contents
 from acomps.local.core import Core
-from acomps.local.database import Database
 from acomps.local.environments import Environments, local_environment
 from acomps.local.errors import Refused
 from acomps.local.executors.environment import simulation_environment
 from acomps.local.executors.process import ProcessExecutor
+from acomps.local.files.contents import Contents
+from acomps.local.files.links import LinkSigner
 from acomps.local.gate import Activity, Gate
-from acomps.local.ids import Ids
 from acomps.local.keys import login_name, secret
-from acomps.local.links import LinkSigner
-from acomps.local.provisioning import Provisioner
+from acomps.local.records import schema
+from acomps.local.records.database import Database
+from acomps.local.records.ids import Ids
 from acomps.local.routes import all_routes
-from acomps.local.scheduler import Scheduler
 from acomps.local.tokens import Account, Tokens
+from acomps.local.work.provisioning import Provisioner
+from acomps.local.work.scheduler import Scheduler
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable

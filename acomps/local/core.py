@@ -10,11 +10,11 @@ from typing import TypeVar, TypeVarTuple
 import anyio
 import anyio.to_thread
 
-from acomps.local.contents import Contents
-from acomps.local.database import Database
 from acomps.local.environments import Environments
-from acomps.local.ids import Ids
-from acomps.local.links import LinkSigner
+from acomps.local.files.contents import Contents
+from acomps.local.files.links import LinkSigner
+from acomps.local.records.database import Database
+from acomps.local.records.ids import Ids
 from acomps.local.settings import ServiceSettings
 from acomps.local.tokens import Account, Tokens
 from acomps.wire.dates import format_time

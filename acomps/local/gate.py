@@ -12,7 +12,7 @@ import orjson
 from starlette.requests import ClientDisconnect
 
 from acomps.local.errors import Refused
-from acomps.local.links import Links
+from acomps.local.files.links import Links
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping

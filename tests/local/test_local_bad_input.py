@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.local_service import Client, Running, md5, refused, running, until
 
-from acomps.local.contents import Contents
 from acomps.local.errors import Refused
-from acomps.local.forms import FormReader
+from acomps.local.files.contents import Contents
+from acomps.local.files.forms import FormReader
 
 FORM = "multipart/form-data; boundary=BBB"
 HEAD = b'--BBB\r\nContent-Disposition: form-data; name="not_a_file"; filename="Simulations"\r\n\r\n[]\r\n'

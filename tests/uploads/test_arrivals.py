@@ -17,8 +17,8 @@ from uploads.conftest import fresh
 
 import acomps
 from acomps.comps.child import start_service
-from acomps.local.parts import open_part, remove_abandoned
-from acomps.local.spans import Spans
+from acomps.local.files.parts import open_part, remove_abandoned
+from acomps.local.files.spans import Spans
 from acomps.transport import Channel, Replay
 
 MIB = 1024 * 1024

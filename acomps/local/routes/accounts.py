@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from starlette.routing import Route
 
-from acomps.local.bodies import read_body
 from acomps.local.errors import Refused
+from acomps.local.files.bodies import read_body
 from acomps.local.gate import user_of
 from acomps.local.jsons import decode, own_object, renamed, text
 from acomps.local.routes.answers import json_answer

@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Final
 from starlette.routing import Route
 
 from acomps.entities.states import EntityKind, SimulationState
-from acomps.local import tagging, transitions
-from acomps.local.asset_collections import save_collections
-from acomps.local.bodies import read_body, with_form
-from acomps.local.drafts import DraftReader, read_collection
 from acomps.local.errors import Refused
-from acomps.local.filters import Surroundings
-from acomps.local.finding import require_entity
+from acomps.local.files.bodies import read_body, with_form
 from acomps.local.gate import links_for, user_of
 from acomps.local.jsons import decode, guid, objects, own_object, renamed
-from acomps.local.listing import answer_list, answer_one
-from acomps.local.queries import keys, read_listing
+from acomps.local.records import tagging, transitions
+from acomps.local.records.asset_collections import save_collections
+from acomps.local.records.drafts import DraftReader, read_collection
+from acomps.local.records.filters import Surroundings
+from acomps.local.records.finding import require_entity
+from acomps.local.records.listing import answer_list, answer_one
+from acomps.local.records.queries import keys, read_listing
+from acomps.local.records.saving import save
 from acomps.local.routes.answers import json_answer
-from acomps.local.saving import save
 from acomps.wire.spelling import SPELLINGS
 
 if TYPE_CHECKING:
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from acomps.local.core import Core
-    from acomps.local.forms import Form
+    from acomps.local.files.forms import Form
     from acomps.local.jsons import JSON
-    from acomps.local.queries import Listing
+    from acomps.local.records.queries import Listing
 
 __all__ = ["EntityRoutes"]
 

@@ -12,16 +12,16 @@ from starlette.responses import StreamingResponse
 from starlette.routing import Route
 
 from acomps.entities.states import EntityKind
-from acomps.local.bodies import read_body
-from acomps.local.contents import digest
 from acomps.local.errors import Refused
+from acomps.local.files.bodies import read_body
+from acomps.local.files.contents import digest
+from acomps.local.files.outputs import open_inside, resource_id, walk
+from acomps.local.files.zipping import blocks_of, pack, zip_length
 from acomps.local.gate import links_for, require_link, user_of
 from acomps.local.jsons import decode, guid, own_object, renamed
-from acomps.local.outputs import open_inside, resource_id, walk
-from acomps.local.queries import keys
+from acomps.local.records.queries import keys
 from acomps.local.routes.answers import json_answer
 from acomps.local.routes.outputs import directory_of, kind_of
-from acomps.local.zipping import blocks_of, pack, zip_length
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Sequence

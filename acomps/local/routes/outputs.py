@@ -10,22 +10,22 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from acomps.entities.states import EntityKind
-from acomps.local import schema
 from acomps.local.errors import Refused
-from acomps.local.finding import require_entity
+from acomps.local.files.outputs import open_inside, tree, walk
+from acomps.local.files.ranges import serve_file
 from acomps.local.gate import links_for, require_link
 from acomps.local.jsons import guid
-from acomps.local.outputs import open_inside, tree, walk
-from acomps.local.queries import keys
-from acomps.local.ranges import serve_file
+from acomps.local.records import schema
+from acomps.local.records.finding import require_entity
+from acomps.local.records.queries import keys
 from acomps.local.routes.answers import json_answer
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
     from acomps.local.core import Core
-    from acomps.local.links import Links
-    from acomps.local.outputs import Entry
+    from acomps.local.files.links import Links
+    from acomps.local.files.outputs import Entry
 
 __all__ = ["directory_of", "kind_of", "routes"]
 
@@ -41,18 +41,20 @@ def routes(core: Core) -> list[Route]:
         query = keys(request.query_params.multi_items())
         job = query.get("hpcjobid")
         job_id = guid(job, "hpcjobid") if job else None
-        place = await core.job(directory_of, core, kind_of(collection), entity_id, job_id)
-        if place is None:
-            # Clients know this answer by its having no ResponseMessage.
-            return PlainTextResponse("no job has been submitted yet", 404)
-        owner, folder = place
         links = links_for(request, core)
         found = walk if query.get("flatten", "0").lower() in {"1", "true"} else tree
-        return await core.job(
-            lambda: json_answer(
+
+        def answer() -> Response:
+            place = directory_of(core, kind_of(collection), entity_id, job_id)
+            if place is None:
+                # Clients know this answer by its having no ResponseMessage.
+                return PlainTextResponse("no job has been submitted yet", 404)
+            owner, folder = place
+            return json_answer(
                 {"Resources": [_document(entry, links, collection, entity_id, owner) for entry in found(folder)]}
             )
-        )
+
+        return await core.job(answer)
 
     async def resource(request: Request) -> Response:
         collection = str(request.path_params["collection"])

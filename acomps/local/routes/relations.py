@@ -9,11 +9,11 @@ from sqlalchemy.dialects.sqlite import insert
 from starlette.routing import Route
 
 from acomps.entities.states import EntityKind, RelationType
-from acomps.local import schema
 from acomps.local.errors import Refused
-from acomps.local.finding import require_entity
 from acomps.local.jsons import guid
-from acomps.local.queries import keys
+from acomps.local.records import schema
+from acomps.local.records.finding import require_entity
+from acomps.local.records.queries import keys
 from acomps.local.routes.answers import json_answer
 
 if TYPE_CHECKING:

@@ -10,17 +10,17 @@ from starlette.responses import Response
 from starlette.routing import Match, Route
 
 from acomps.entities.states import EntityKind
-from acomps.local import schema
-from acomps.local.bodies import read_body
-from acomps.local.documents import page_columns, page_documents
 from acomps.local.errors import Refused
-from acomps.local.filters import Surroundings
-from acomps.local.finding import require_entity
+from acomps.local.files.bodies import read_body
 from acomps.local.gate import links_for
 from acomps.local.jsons import decode, guid, renamed
-from acomps.local.queries import keys, read_listing
+from acomps.local.records import schema
+from acomps.local.records.documents import page_columns, page_documents
+from acomps.local.records.filters import Surroundings
+from acomps.local.records.finding import require_entity
+from acomps.local.records.queries import keys, read_listing
+from acomps.local.records.statistics import OPERATIONS, statistics_of
 from acomps.local.routes.answers import json_answer
-from acomps.local.statistics import OPERATIONS, statistics_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from starlette.types import Scope
 
     from acomps.local.core import Core
-    from acomps.local.links import Links
-    from acomps.local.queries import Listing
+    from acomps.local.files.links import Links
+    from acomps.local.records.queries import Listing
 
 __all__ = ["routes"]
 

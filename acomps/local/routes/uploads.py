@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from starlette.routing import Route
 
-from acomps.local.arrivals import Arrivals
 from acomps.local.errors import Refused
+from acomps.local.files.arrivals import Arrivals
 from acomps.local.jsons import guid
 from acomps.local.routes.answers import json_answer
 

@@ -8,15 +8,15 @@ import orjson
 from starlette.responses import StreamingResponse
 from starlette.routing import Route
 
-from acomps.local.bodies import read_body
-from acomps.local.contents import digest
 from acomps.local.errors import Refused, UntrackedContents
+from acomps.local.files.bodies import read_body
+from acomps.local.files.contents import digest
+from acomps.local.files.names import asset_folder, file_name
+from acomps.local.files.outputs import resource_id
+from acomps.local.files.zipping import zip_blocks, zip_length
 from acomps.local.gate import links_for, require_link, user_of
 from acomps.local.jsons import decode, guid, objects, own_object, renamed, text
-from acomps.local.names import asset_folder, file_name
-from acomps.local.outputs import resource_id
 from acomps.local.routes.answers import json_answer
-from acomps.local.zipping import zip_blocks, zip_length
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Sequence
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from acomps.local.core import Core
+    from acomps.local.files.zipping import Member
     from acomps.local.jsons import JSON
-    from acomps.local.zipping import Member
 
 __all__ = ["routes"]
 

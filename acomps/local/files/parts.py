@@ -13,13 +13,13 @@ import os
 import time
 from typing import TYPE_CHECKING, Final
 
-from acomps.local.spans import Spans, spans_in
+from acomps.local.files.spans import Spans, spans_in
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
     from pathlib import Path
 
-    from acomps.local.contents import Contents
+    from acomps.local.files.contents import Contents
 
 __all__ = ["PartFile", "open_part", "remove_abandoned"]
 

@@ -8,17 +8,17 @@ import orjson
 from sqlalchemy import func, select
 from starlette.responses import Response, StreamingResponse
 
-from acomps.local import schema
-from acomps.local.documents import page_columns, page_documents
-from acomps.local.finding import unknown
+from acomps.local.records import schema
+from acomps.local.records.documents import page_columns, page_documents
+from acomps.local.records.finding import unknown
 from acomps.wire.spelling import SPELLINGS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from acomps.local.core import Core
-    from acomps.local.links import Links
-    from acomps.local.queries import Listing
+    from acomps.local.files.links import Links
+    from acomps.local.records.queries import Listing
 
 __all__ = ["answer_list", "answer_one"]
 

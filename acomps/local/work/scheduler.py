@@ -10,14 +10,14 @@ import anyio
 import anyio.to_thread
 
 from acomps.local.executors import Ending
-from acomps.local.ledger import Changes, Ledger
+from acomps.local.work.ledger import Changes, Ledger
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
 
     from acomps.local.core import Core
     from acomps.local.executors import Executor, Task
-    from acomps.local.provisioning import Commissioned, Provisioner
+    from acomps.local.work.provisioning import Commissioned, Provisioner
 
 __all__ = ["Scheduler"]
 

@@ -7,13 +7,13 @@ import os
 import shutil
 from typing import TYPE_CHECKING, Final
 
-from acomps.local.names import LINK_NAME
+from acomps.local.files.names import LINK_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from acomps.local.contents import Contents, Stored
+    from acomps.local.files.contents import Contents, Stored
 
 __all__ = ["Collections", "place", "prepare", "size_of", "tail"]
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
-from acomps.local import schema
 from acomps.local.errors import Refused
+from acomps.local.records import schema
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Final
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from acomps.local.contents import SMALL_BYTES, digest
 from acomps.local.errors import Refused
+from acomps.local.files.contents import SMALL_BYTES, digest
 from acomps.local.jsons import guid
 
 if TYPE_CHECKING:
-    from acomps.local.contents import Contents, Incoming
+    from acomps.local.files.contents import Contents, Incoming
 
 __all__ = ["Form", "FormReader", "boundary_of"]
 

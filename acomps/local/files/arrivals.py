@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Final
 import anyio
 from starlette.requests import ClientDisconnect
 
-from acomps.local.bodies import BLOCK_BYTES
 from acomps.local.errors import Refused
-from acomps.local.parts import open_part, remove_abandoned
+from acomps.local.files.bodies import BLOCK_BYTES
+from acomps.local.files.parts import open_part, remove_abandoned
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
 
     from acomps.local.core import Core
-    from acomps.local.parts import PartFile
-    from acomps.local.spans import Spans
+    from acomps.local.files.parts import PartFile
+    from acomps.local.files.spans import Spans
 
 __all__ = ["Arrivals"]
 

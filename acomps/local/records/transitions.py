@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import select, update
 
 from acomps.entities.states import EntityKind, SimulationState, WorkItemState
-from acomps.local import schema
 from acomps.local.errors import Refused
-from acomps.local.finding import require_entity
+from acomps.local.records import schema
+from acomps.local.records.finding import require_entity
 from acomps.wire.dates import format_time
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from starlette.requests import ClientDisconnect
 
 from acomps.local.errors import Refused
-from acomps.local.forms import FormReader, boundary_of
+from acomps.local.files.forms import FormReader, boundary_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from acomps.local.core import Core
-    from acomps.local.forms import Form
+    from acomps.local.files.forms import Form
 
 __all__ = ["read_body", "with_form"]
 

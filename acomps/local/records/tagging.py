@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Final, TypedDict
 from sqlalchemy import delete, insert, select
 
 from acomps.entities.states import TagOperation
-from acomps.local import schema
 from acomps.local.errors import Refused
 from acomps.local.jsons import JSON, literal, own_object
+from acomps.local.records import schema
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

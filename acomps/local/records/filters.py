@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from sqlalchemy import String, and_, false, func, literal, or_, select, true, type_coerce
 
 from acomps.entities.states import EntityKind, Priority, SimulationState, WorkItemState
-from acomps.local import schema
 from acomps.local.errors import Refused
 from acomps.local.jsons import guid
-from acomps.local.tagging import number
+from acomps.local.records import schema
+from acomps.local.records.tagging import number
 from acomps.wire.dates import format_time
 from acomps.wire.spelling import SPELLINGS
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from acomps.local.errors import Refused
-from acomps.local.ranges import media_type
+from acomps.local.files.ranges import media_type
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

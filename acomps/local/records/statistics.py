@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import orjson
 from sqlalchemy import Float, func, select, type_coerce
 
-from acomps.local import schema
-from acomps.local.database import given_ids
+from acomps.local.records import schema
+from acomps.local.records.database import given_ids
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from sqlalchemy import Column, Integer, LargeBinary, MetaData, String, Table, func, select
 from sqlalchemy.dialects.sqlite import insert
 
-from acomps.local.database import Database, given_ids
 from acomps.local.jsons import dumps
+from acomps.local.records.database import Database, given_ids
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping

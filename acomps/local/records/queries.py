@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import ColumnElement
 
 from acomps.entities.states import EntityKind
-from acomps.local import filters, schema
 from acomps.local.errors import Refused
 from acomps.local.jsons import guid, integer
+from acomps.local.records import filters, schema
 from acomps.wire.spelling import SPELLINGS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from acomps.local.filters import Surroundings
+    from acomps.local.records.filters import Surroundings
 
 __all__ = ["DEFAULT_PAGE", "Listing", "keys", "read_listing"]
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from acomps.local.contents import Contents, Stored
+    from acomps.local.files.contents import Contents, Stored
 
 __all__ = ["Member", "blocks_of", "pack", "zip_blocks", "zip_length"]
 

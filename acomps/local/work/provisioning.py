@@ -14,21 +14,22 @@ from typing import TYPE_CHECKING
 from sqlalchemy import select
 
 from acomps.entities.states import Priority
-from acomps.local import schema, workdirs
-from acomps.local.configurations import coalesce, priority_of
-from acomps.local.database import given_ids
 from acomps.local.environments import DEFAULT_ROOT
 from acomps.local.errors import Refused
 from acomps.local.jsons import JSON, dumps
+from acomps.local.records import schema
+from acomps.local.records.configurations import coalesce, priority_of
+from acomps.local.records.database import given_ids
+from acomps.local.work import workdirs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sqlalchemy import Connection
 
-    from acomps.local.contents import Stored
     from acomps.local.core import Core
     from acomps.local.environments import Environment
+    from acomps.local.files.contents import Stored
 
 __all__ = ["Commissioned", "Provisioned", "Provisioner"]
 

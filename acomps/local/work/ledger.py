@@ -10,12 +10,13 @@ import orjson
 from sqlalchemy import bindparam, func, insert, literal_column, select, update
 
 from acomps.entities.states import JobState, SimulationState
-from acomps.local import schema, workdirs
-from acomps.local.database import given_ids
-from acomps.local.endings import History, judge
 from acomps.local.executors import Ending, Task
 from acomps.local.jsons import dumps
-from acomps.local.provisioning import Commissioned, Provisioned
+from acomps.local.records import schema
+from acomps.local.records.database import given_ids
+from acomps.local.work import workdirs
+from acomps.local.work.endings import History, judge
+from acomps.local.work.provisioning import Commissioned, Provisioned
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

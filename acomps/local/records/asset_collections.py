@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import orjson
 from sqlalchemy import insert, select
 
-from acomps.local import schema, tagging
-from acomps.local.saving import lengths_of
+from acomps.local.records import schema, tagging
+from acomps.local.records.saving import lengths_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from acomps.local.core import Core
-    from acomps.local.drafts import CollectionDraft
+    from acomps.local.records.drafts import CollectionDraft
 
 __all__ = ["save_collections"]
 

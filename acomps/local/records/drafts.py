@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from acomps.entities.states import EntityKind
-from acomps.local.configurations import Reader, priority_of
 from acomps.local.errors import Refused
+from acomps.local.files.names import LINK_NAME, asset_folder, file_name
 from acomps.local.jsons import JSON, dumps, guid, objects, own_object, renamed, text
-from acomps.local.names import LINK_NAME, asset_folder, file_name
-from acomps.local.tagging import read_tags
+from acomps.local.records.configurations import Reader, priority_of
+from acomps.local.records.tagging import read_tags
 from acomps.wire.spelling import ASSET_FILE, FILE, SPELLINGS
 
 if TYPE_CHECKING:

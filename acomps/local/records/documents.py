@@ -10,17 +10,17 @@ import orjson
 from sqlalchemy import null, select
 
 from acomps.entities.states import EntityKind
-from acomps.local import schema
-from acomps.local.configurations import coalesce
-from acomps.local.database import given_ids
+from acomps.local.records import schema
+from acomps.local.records.configurations import coalesce
+from acomps.local.records.database import given_ids
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from sqlalchemy import Column, Connection, Select
 
-    from acomps.local.links import Links
-    from acomps.local.queries import Listing
+    from acomps.local.files.links import Links
+    from acomps.local.records.queries import Listing
 
 __all__ = ["page_columns", "page_documents"]
 

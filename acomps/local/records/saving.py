@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING
 from sqlalchemy import delete, func, insert, select, update
 
 from acomps.entities.states import EntityKind, SimulationState
-from acomps.local import schema, tagging
-from acomps.local.configurations import merged
 from acomps.local.errors import Refused, UntrackedContents
-from acomps.local.finding import unknown
+from acomps.local.records import schema, tagging
+from acomps.local.records.configurations import merged
+from acomps.local.records.finding import unknown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from sqlalchemy import Connection
 
-    from acomps.local.contents import Contents
     from acomps.local.core import Core
-    from acomps.local.drafts import Draft
-    from acomps.local.tagging import TagRow
+    from acomps.local.files.contents import Contents
+    from acomps.local.records.drafts import Draft
+    from acomps.local.records.tagging import TagRow
 
 __all__ = ["lengths_of", "require", "save"]
 
