@@ -20,7 +20,7 @@ from acomps.local.files.zipping import blocks_of, pack, zip_length
 from acomps.local.gate import links_for, require_link, user_of
 from acomps.local.jsons import decode, guid, own_object, renamed
 from acomps.local.records.queries import keys
-from acomps.local.routes.answers import json_answer
+from acomps.local.routes.answers import ZIP_TYPE, zip_offer
 from acomps.local.routes.outputs import directory_of, kind_of
 
 if TYPE_CHECKING:
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 __all__ = ["routes"]
 
 _NAME: Final = "output.zip"
-_MEDIA_TYPE: Final = "application/zip"
 
 
 def routes(core: Core) -> list[Route]:
@@ -84,16 +83,7 @@ def routes(core: Core) -> list[Route]:
         job_id = guid(job, "hpcjobid") if job else None
         body = await read_body(request, core.settings.max_json_bytes)
         md5, length = await core.job(remember, kind, entity_id, job_id, body)
-        resource = {
-            "Id": resource_id(md5, _NAME),
-            "Type": "File",
-            "FriendlyName": _NAME,
-            "PathFromRoot": ".",
-            "Length": length,
-            "MimeType": _MEDIA_TYPE,
-            "Url": links_for(request, core).output_zip(md5),
-        }
-        return json_answer({"Resources": [resource]})
+        return zip_offer(_NAME, md5, length, links_for(request, core).output_zip(md5))
 
     async def content(request: Request) -> Response:
         md5 = guid(str(request.path_params["md5"]), "the md5 in the path")
@@ -101,7 +91,7 @@ def routes(core: Core) -> list[Route]:
         folder, files = await core.job(recall, md5)
         packing = pack((path, _blocks(folder, path, length)) for path, length in files)
         headers = {"Content-Length": str(_length(files))}
-        return StreamingResponse(_sent(core, packing), 200, headers, _MEDIA_TYPE)
+        return StreamingResponse(_sent(core, packing), 200, headers, ZIP_TYPE)
 
     return [
         Route("/asset/{collection}/{id}/output", ask, methods=["POST"]),

@@ -12,11 +12,10 @@ from acomps.local.errors import Refused, UntrackedContents
 from acomps.local.files.bodies import read_body
 from acomps.local.files.contents import digest
 from acomps.local.files.names import asset_folder, file_name
-from acomps.local.files.outputs import resource_id
 from acomps.local.files.zipping import zip_blocks, zip_length
 from acomps.local.gate import links_for, require_link, user_of
 from acomps.local.jsons import decode, guid, objects, own_object, renamed, text
-from acomps.local.routes.answers import json_answer
+from acomps.local.routes.answers import ZIP_TYPE, zip_offer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Sequence
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
 __all__ = ["routes"]
 
 _NAME: Final = "assets.zip"
-_MEDIA_TYPE: Final = "application/zip"
 _KEYS: Final = {"assets": "assets"}
 _ASSET_KEYS: Final = {"filenameforasset": "name", "md5": "md5"}
 
@@ -60,23 +58,14 @@ def routes(core: Core) -> list[Route]:
     async def ask(request: Request) -> Response:
         user_of(request)
         md5, length = await core.job(remember, await read_body(request, core.settings.max_json_bytes))
-        resource = {
-            "Id": resource_id(md5, _NAME),
-            "Type": "File",
-            "FriendlyName": _NAME,
-            "PathFromRoot": ".",
-            "Length": length,
-            "MimeType": _MEDIA_TYPE,
-            "Url": links_for(request, core).zip(md5),
-        }
-        return json_answer({"Resources": [resource]})
+        return zip_offer(_NAME, md5, length, links_for(request, core).zip(md5))
 
     async def content(request: Request) -> Response:
         md5 = guid(str(request.path_params["md5"]), "the md5 in the path")
         require_link(request, core, f"zip {md5}")
         members, length = await core.job(recall, md5)
         headers = {"Content-Length": str(length)}
-        return StreamingResponse(_blocks(core, zip_blocks(core.contents, members)), 200, headers, _MEDIA_TYPE)
+        return StreamingResponse(_blocks(core, zip_blocks(core.contents, members)), 200, headers, ZIP_TYPE)
 
     return [
         Route("/api/zipassets", ask, methods=["POST"]),
