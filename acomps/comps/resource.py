@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import uuid
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
-import anyio.to_thread
+import anyio
+from anyio import to_thread
 
+from acomps.comps.streams import task_group
 from acomps.entities import TagOperation
 from acomps.entities.checks import as_uuid
 from acomps.entities.record import Record
@@ -15,12 +18,12 @@ from acomps.errors import NotFound, OutcomeUnknown, Refused, UsageError, Validat
 from acomps.events import Listed, Sink, ignore
 from acomps.query import Query
 from acomps.transport import Replay
-from acomps.wire.decode import confirmed, decode_changes, decode_entities, only, rows
+from acomps.wire.decode import confirmed, decode_changes, decode_entities, decode_rows, only, rows
 from acomps.wire.encode import encode, tags_document
 from acomps.wire.params import query_params
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Mapping
 
     from acomps.entities.tags import TagValue
     from acomps.settings import Settings
@@ -32,8 +35,9 @@ __all__ = ["Reference", "Resource", "Runnable", "id_of"]
 E = TypeVar("E", bound=Record)
 Reference = uuid.UUID | str | Record
 
-#: Answers above this size are decoded in a thread, so that the loop goes on.
+#: Answers above this size, and pages of more rows, are decoded in a thread, so that the loop goes on.
 _DECODE_INLINE_BYTES: Final = 64 * 1024
+_DECODE_INLINE_ROWS: Final = 50
 #: The service leaves out `count` and `offset` of 0, and gives entities in no order unless it is told one.
 _STABLE_ORDER: Final = "Id"
 
@@ -60,28 +64,30 @@ class Resource(Generic[E]):
         return only(decode_entities(self._kind, document), f"{self._what} {id_of(reference, self._what)}")
 
     async def list(self, query: Query | None = None, *, on_progress: Sink = ignore) -> list[E]:
-        """All entities that `query` describes, however many pages that takes."""
-        return [entity async for entity in self.iterate(query, on_progress=on_progress)]
+        """All entities that `query` describes, however many pages that takes; one comes while another is read."""
+        found: list[E] = []
+        send, receive = anyio.create_memory_object_stream[Sequence[object]](0)
+
+        async def fetch() -> None:
+            async with send:
+                async for page in self._pages(query or Query()):
+                    await send.send(page)
+
+        async with task_group() as tasks, receive:
+            tasks.start_soon(fetch)
+            async for page in receive:
+                found += await self._decoded(page)
+                on_progress(Listed(entities=len(page), total=len(found)))
+        return found
 
     async def iterate(self, query: Query | None = None, *, on_progress: Sink = ignore) -> AsyncIterator[E]:
         """The entities that `query` describes, one after another; one page of them is in memory at a time."""
-        query = query or Query()
-        params = query_params(query, self._spelling)
-        params.setdefault("orderby", _STABLE_ORDER)
-        left = query.count
-        offset = query.first
         total = 0
-        while left is None or left > 0:
-            size = self._settings.page_size if left is None else min(left, self._settings.page_size)
-            page = await self._page(params, offset, size)
+        async for page in self._pages(query or Query()):
             total += len(page)
             on_progress(Listed(entities=len(page), total=total))
-            for entity in page:
+            for entity in await self._decoded(page):
                 yield entity
-            if len(page) < size:
-                return
-            offset += size
-            left = None if left is None else left - size
 
     async def count(self, query: Query | None = None) -> int:
         """How many entities `query` describes, without fetching them."""
@@ -126,12 +132,32 @@ class Resource(Generic[E]):
         answer = await self._read(f"{self._path}/{entity_id}", params, f"get {self._what} {entity_id}")
         return answer.json()
 
-    async def _page(self, params: Mapping[str, str], offset: int, size: int) -> Sequence[E]:
+    async def _pages(self, query: Query) -> AsyncIterator[Sequence[object]]:
+        """The rows of the listing, page by page."""
+        params = query_params(query, self._spelling)
+        params.setdefault("orderby", _STABLE_ORDER)
+        left = query.count
+        offset = query.first
+        while left is None or left > 0:
+            size = self._settings.page_size if left is None else min(left, self._settings.page_size)
+            page = await self._page(params, offset, size)
+            yield page
+            if len(page) < size:
+                return
+            offset += size
+            left = None if left is None else left - size
+
+    async def _page(self, params: Mapping[str, str], offset: int, size: int) -> Sequence[object]:
         paging = {"count": str(size), **({"offset": str(offset)} if offset else {})}
         answer = await self._read(self._path, {**params, **paging}, f"list {self._spelling.plural}")
         if len(answer.content) <= _DECODE_INLINE_BYTES:
-            return decode_entities(self._kind, answer.json())
-        return await anyio.to_thread.run_sync(lambda: decode_entities(self._kind, answer.json()))
+            return rows(answer.json(), self._spelling.plural)
+        return await to_thread.run_sync(lambda: rows(answer.json(), self._spelling.plural))
+
+    async def _decoded(self, page: Sequence[object]) -> Sequence[E]:
+        if len(page) <= _DECODE_INLINE_ROWS:
+            return decode_rows(self._kind, page)
+        return await to_thread.run_sync(decode_rows, self._kind, page)
 
     async def _read(self, path: str, params: Mapping[str, str], operation: str) -> Answer:
         return await self._channel.call("GET", path, operation=operation, replay=Replay.SAFE, query=[*params.items()])

@@ -53,6 +53,7 @@ __all__ = [
     "decode_outputs",
     "decode_references",
     "decode_relations",
+    "decode_rows",
     "decode_tagged",
     "decode_users",
     "only",
@@ -261,8 +262,13 @@ def _collector_paused() -> Generator[None]:
 
 def decode_entities(kind: type[E], document: object) -> list[E]:
     """The entities in a listing `{"Simulations": [...]}`."""
+    return decode_rows(kind, rows(document, _ENTITIES[kind][1].plural))
+
+
+def decode_rows(kind: type[E], found: Sequence[object]) -> list[E]:
+    """The entities in the rows of a listing."""
     with _collector_paused():
-        return [decode_entity(kind, raw) for raw in rows(document, _ENTITIES[kind][1].plural)]
+        return [decode_entity(kind, raw) for raw in found]
 
 
 def rows(document: object, key: str) -> list[Any]:
