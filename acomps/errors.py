@@ -63,7 +63,15 @@ __all__ = [
 
 
 class AcompsError(Exception):
-    """The root of all errors that acomps raises on purpose."""
+    """The root of all errors that acomps raises on purpose. They can be pickled, whatever they were made of."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _remade, (type(self), self.args), self.__dict__
+
+
+def _remade(kind: type[AcompsError], args: tuple[object, ...]) -> AcompsError:
+    """An error as it was, without asking its maker again; what else it held follows."""
+    return kind.__new__(kind, *args)
 
 
 class UsageError(AcompsError, ValueError):
