@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias, overload
+from typing import TYPE_CHECKING, Final, Literal, overload
 
 import anyio.to_thread
 
@@ -25,21 +25,19 @@ from acomps.transport import Replay
 from acomps.wire import spelling
 from acomps.wire.decode import confirmed, decode_ids
 from acomps.wire.encode import create_document, encode
-from acomps.wire.multipart import Multipart, Part
+from acomps.wire.multipart import Multipart, documents_part
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from acomps.comps.report import Missing
     from acomps.comps.uploads import Uploads
     from acomps.entities.tags import TagValue
     from acomps.settings import Settings
     from acomps.transfer import HashCache
     from acomps.transport import Channel
 
-__all__ = ["AssetCollections", "Missing"]
-
-#: What to do about contents that the server does not have.
-Missing: TypeAlias = Literal["upload", "error", "return"]
+__all__ = ["AssetCollections"]
 
 _HASHERS: Final = 4
 #: Small files are hashed several at a time, so that a thread hop does not cost more than the hashing.
@@ -149,7 +147,7 @@ class AssetCollections(Resource[AssetCollection]):
 
     async def _post(self, prepared: _Prepared) -> AssetCollection:
         operation = f"save asset collection of {len(prepared.collection.assets)} files"
-        head = Part("not_a_file", self._spelling.plural, "application/json", prepared.document)
+        head = documents_part(self._spelling.plural, prepared.document)
         # Everything here is addressed by its content, and the same collection again is the same collection.
         answer = await self._channel.call(
             "POST", self._path, operation=operation, replay=Replay.SAFE, body=Multipart((head,))

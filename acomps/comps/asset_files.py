@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import anyio.to_thread
 
 from acomps.comps.uploads import spread
+from acomps.comps.zips import ZIP_BYTES, zips_of
 from acomps.errors import ContentError, MalformedAnswer, NotFound, UsageError
 from acomps.events import Downloaded
 from acomps.transfer import Promise, fetch, measured, place_below
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 
 __all__ = ["AssetFiles"]
 
-#: The contents of one zip may have this many bytes together (protocol 7).
-ZIP_BYTES: Final = 1024 * 1024 * 1024
 _DOWNLOADS_AT_ONCE: Final = 16
 
 
@@ -68,32 +67,17 @@ class AssetFiles:
 
     async def zip(self, to: Path) -> tuple[Path, ...]:
         """Download all files as a zip at `to`; what is too much for one goes on in `name-2.zip` and so on."""
-        groups = list(self._groups())
-        places = [to if number == 1 else to.with_stem(f"{to.stem}-{number}") for number in range(1, len(groups) + 1)]
-        for assets, place in zip(groups, places, strict=True):
+        name = self._collection.described
+        zips = zips_of(self._sized(), to, name, zip_bytes=self._zip_bytes, otherwise="use download_all")
+        for place, assets in zips:
             await self._zip(assets, place)
-        return tuple(places)
+        return tuple(place for place, _ in zips)
 
-    def _groups(self) -> Iterator[list[AssetCollectionFile]]:
-        group: list[AssetCollectionFile] = []
-        size = 0
+    def _sized(self) -> Iterator[tuple[AssetCollectionFile, int]]:
         for asset in self._collection.assets:
             if asset.length is None or asset.md5_checksum is None:
                 raise MalformedAnswer(f"the server does not tell the length and md5 of asset {asset.path!r}")
-            if asset.length > self._zip_bytes:
-                raise UsageError(
-                    f"asset {asset.path!r} has {asset.length:,} bytes, and a zip holds {self._zip_bytes:,}: "
-                    "use download_all"
-                )
-            if group and size + asset.length > self._zip_bytes:
-                yield group
-                group, size = [], 0
-            group.append(asset)
-            size += asset.length
-        if group:
-            yield group
-        elif not self._collection.assets:
-            raise UsageError(f"{self._collection.described} has no files to zip")
+            yield asset, asset.length
 
     async def _zip(self, assets: Sequence[AssetCollectionFile], to: Path) -> None:
         operation = f"zip {len(assets)} files of {self._collection.described}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Generic, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
 from acomps.comps.keys import KEY_TAG
 from acomps.comps.report import SaveFailure
@@ -15,7 +15,7 @@ from acomps.errors import AcompsError, UsageError
 from acomps.transfer import Measured, Recent, Source, measured
 from acomps.wire.decode import confirmed
 from acomps.wire.encode import create_document, encode, new_files, update_document
-from acomps.wire.multipart import Multipart, Part, media_type
+from acomps.wire.multipart import Multipart, Part, documents_part, media_type
 
 if TYPE_CHECKING:
     import uuid
@@ -29,9 +29,6 @@ E = TypeVar("E", Simulation, WorkItem)
 Numbered: TypeAlias = tuple[int, E]
 
 _File: TypeAlias = SimulationFile | WorkItemFile
-
-#: The part that holds the entities themselves, as the service's own client names it.
-_DOCUMENTS: Final = "not_a_file"
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +137,7 @@ def batches(
     A content is sent once per request, however many of its entities use it, and not at all when it is `stored`. An
     entity that is too large for a request of its own is a failure.
     """
-    empty = Multipart.FRAME + Part(_DOCUMENTS, plural, "application/json", b"[]").cost
+    empty = Multipart.FRAME + documents_part(plural, b"[]").cost
     packing: _Packing[E] = _Packing(plural, empty)
     for item in prepared:
         own = {part.name: part for part in item.parts if not stored(part)}
@@ -179,7 +176,7 @@ class _Packing(Generic[E]):
     def packed(self) -> Batch[E]:
         """The request."""
         documents = b"[%b]" % b",".join(item.document or b"" for item in self.items)
-        head = Part(_DOCUMENTS, self._plural, "application/json", documents)
+        head = documents_part(self._plural, documents)
         contents: tuple[Part, ...] = tuple(self.parts.values())
         return Batch(tuple(self.items), contents, Multipart((head, *contents)), self._bytes_shared)
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from acomps.comps.output_listing import output_path, output_query
-from acomps.errors import UsageError
+from acomps.comps.zips import ZIP_BYTES, zips_of
 from acomps.events import Downloaded
 from acomps.transfer import Promise, fetch
 from acomps.transport import Replay
@@ -14,7 +14,7 @@ from acomps.wire.decode import decode_outputs, only
 from acomps.wire.encode import encode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from acomps.comps.output_listing import Producer
@@ -22,10 +22,7 @@ if TYPE_CHECKING:
     from acomps.events import Sink
     from acomps.transport import Channel
 
-__all__ = ["ZIP_BYTES", "zip_outputs"]
-
-#: The contents of one zip may have this many bytes together (protocol 7).
-ZIP_BYTES: Final = 1024 * 1024 * 1024
+__all__ = ["zip_outputs"]
 
 
 async def zip_outputs(
@@ -39,11 +36,9 @@ async def zip_outputs(
     zip_bytes: int = ZIP_BYTES,
 ) -> tuple[Path, ...]:
     """Download the files as a zip at `to`; what is too much for one goes on in `name-2.zip` and so on."""
-    groups = list(_groups(files, zip_bytes))
-    if not groups:
-        raise UsageError(f"{entity.described} has no files to zip")
-    places = [to if number == 1 else to.with_stem(f"{to.stem}-{number}") for number in range(1, len(groups) + 1)]
-    for group, place in zip(groups, places, strict=True):
+    sized = ((file, file.length) for file in files)
+    zips = zips_of(sized, to, entity.described, zip_bytes=zip_bytes, otherwise="download it")
+    for place, group in zips:
         operation = f"zip {len(group)} output files of {entity.described}"
         answer = await channel.call(
             "POST",
@@ -64,23 +59,8 @@ async def zip_outputs(
             digest=False,
             on_bytes=partial(_tell, on_progress, place.name),
         )
-    return tuple(places)
+    return tuple(place for place, _ in zips)
 
 
 def _tell(on_progress: Sink, name: str, count: int) -> None:
     on_progress(Downloaded(path=name, bytes=count))
-
-
-def _groups(files: Iterable[OutputFile], zip_bytes: int) -> Iterator[list[OutputFile]]:
-    group: list[OutputFile] = []
-    size = 0
-    for file in files:
-        if file.length > zip_bytes:
-            raise UsageError(f"{file.path!r} has {file.length:,} bytes, and a zip holds {zip_bytes:,}: download it")
-        if group and size + file.length > zip_bytes:
-            yield group
-            group, size = [], 0
-        group.append(file)
-        size += file.length
-    if group:
-        yield group

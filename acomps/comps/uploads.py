@@ -17,7 +17,7 @@ from acomps.events import Sink, Uploaded, ignore
 from acomps.transfer import FileContent, HashCache, Measured, Source, is_stored, measured, upload
 from acomps.transport import Replay
 from acomps.wire import spelling
-from acomps.wire.multipart import Multipart, Part, media_type
+from acomps.wire.multipart import Multipart, Part, documents_part, media_type
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
@@ -170,7 +170,7 @@ class Uploads:
     async def _post(self, contents: Sequence[Measured], on_progress: Sink) -> int:
         """Store contents with one request, which makes no collection; how many bytes they are."""
         plural = spelling.ASSET_COLLECTION.plural
-        head = Part("not_a_file", plural, "application/json", b"[]")
+        head = documents_part(plural, b"[]")
         await self._channel.call(
             "POST",
             f"/{plural}",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
-__all__ = ["Blocks", "Multipart", "Part", "media_type"]
+__all__ = ["Blocks", "Multipart", "Part", "documents_part", "media_type"]
 
 #: Small parts are gathered into blocks of about this size, so that the socket sees few writes.
 _GATHER_BYTES: Final = 256 * 1024
@@ -65,6 +65,11 @@ class Part:
         object.__setattr__(self, "head", head)
         object.__setattr__(self, "length", length)
         object.__setattr__(self, "cost", 2 + _BOUNDARY_LENGTH + len(head) + length + 2)
+
+
+def documents_part(plural: str, documents: bytes) -> Part:
+    """The first part of every save: the entities themselves as a JSON array, under the names that COMPS gives them."""
+    return Part("not_a_file", plural, "application/json", documents)
 
 
 class Multipart:
