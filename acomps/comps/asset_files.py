@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import anyio.to_thread
 
-from acomps.comps.uploads import spread
+from acomps.comps.streams import spread
 from acomps.comps.zips import ZIP_BYTES, zips_of
 from acomps.errors import ContentError, MalformedAnswer, NotFound, UsageError
 from acomps.events import Downloaded

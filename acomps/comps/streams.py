@@ -1,8 +1,8 @@
-"""Input that may be an ordinary or an async iterable, and task groups that fail with a single error."""
+"""Input that may be an ordinary or an async iterable, work spread over tasks, and groups that fail with one error."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, TypeVar, cast
 
@@ -11,7 +11,7 @@ import anyio
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
-__all__ = ["each", "task_group"]
+__all__ = ["each", "spread", "task_group"]
 
 T = TypeVar("T")
 
@@ -35,6 +35,25 @@ async def task_group() -> AsyncGenerator[TaskGroup]:
     except BaseExceptionGroup as group:
         error = _first(group)
         raise error from error.__cause__
+
+
+async def spread(items: Iterable[T] | AsyncIterable[T], work: Callable[[T], Awaitable[object]], at_once: int) -> None:
+    """Do `work` for each item, `at_once` at the same time; the input is read as fast as it is worked off."""
+    iterator = each(items)
+    lock = anyio.Lock()
+
+    async def worker() -> None:
+        while True:
+            async with lock:
+                try:
+                    item = await anext(iterator)
+                except StopAsyncIteration:
+                    return
+            await work(item)
+
+    async with task_group() as tasks:
+        for _ in range(at_once):
+            tasks.start_soon(worker)
 
 
 def _first(error: BaseException) -> BaseException:

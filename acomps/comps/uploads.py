@@ -11,7 +11,7 @@ from weakref import WeakValueDictionary
 import anyio
 import anyio.to_thread
 
-from acomps.comps.streams import each, task_group
+from acomps.comps.streams import each, spread, task_group
 from acomps.errors import AcompsError, AuthenticationFailed, ChecksumMismatch, NotSent, UsageError
 from acomps.events import Sink, Uploaded, ignore
 from acomps.transfer import FileContent, HashCache, Measured, Source, is_stored, measured, upload
@@ -20,12 +20,12 @@ from acomps.wire import spelling
 from acomps.wire.multipart import Multipart, Part, documents_part, media_type
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+    from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Sequence
 
     from acomps.settings import Settings
     from acomps.transport import Channel
 
-__all__ = ["ASK_BYTES", "UploadOutcome", "Uploads", "spread"]
+__all__ = ["ASK_BYTES", "UploadOutcome", "Uploads"]
 
 T = TypeVar("T")
 
@@ -181,25 +181,6 @@ class Uploads:
         for content in contents:
             on_progress(Uploaded(name=content.name, bytes=content.length))
         return sum(content.length for content in contents)
-
-
-async def spread(items: Iterable[T] | AsyncIterable[T], work: Callable[[T], Awaitable[object]], at_once: int) -> None:
-    """Do `work` for each item, `at_once` at the same time; the input is read as fast as it is worked off."""
-    iterator = each(items)
-    lock = anyio.Lock()
-
-    async def worker() -> None:
-        while True:
-            async with lock:
-                try:
-                    item = await anext(iterator)
-                except StopAsyncIteration:
-                    return
-            await work(item)
-
-    async with task_group() as tasks:
-        for _ in range(at_once):
-            tasks.start_soon(worker)
 
 
 async def _numbered(items: Iterable[T] | AsyncIterable[T]) -> AsyncIterator[tuple[int, T]]:
