@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import uuid
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 import anyio
@@ -18,12 +17,12 @@ from acomps.errors import NotFound, OutcomeUnknown, Refused, UsageError, Validat
 from acomps.events import Listed, Sink, ignore
 from acomps.query import Query
 from acomps.transport import Replay
-from acomps.wire.decode import confirmed, decode_changes, decode_entities, decode_rows, only, rows
+from acomps.wire.decode import collector_paused, confirmed, decode_changes, decode_entities, decode_rows, only, rows
 from acomps.wire.encode import encode, tags_document
 from acomps.wire.params import query_params
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
     from acomps.entities.tags import TagValue
     from acomps.settings import Settings
@@ -33,11 +32,11 @@ if TYPE_CHECKING:
 __all__ = ["Reference", "Resource", "Runnable", "id_of"]
 
 E = TypeVar("E", bound=Record)
+T = TypeVar("T")
 Reference = uuid.UUID | str | Record
 
-#: Answers above this size, and pages of more rows, are decoded in a thread, so that the loop goes on.
+#: Answers above this size are decoded in a thread, so that the loop goes on.
 _DECODE_INLINE_BYTES: Final = 64 * 1024
-_DECODE_INLINE_ROWS: Final = 50
 #: The service leaves out `count` and `offset` of 0, and gives entities in no order unless it is told one.
 _STABLE_ORDER: Final = "Id"
 
@@ -45,6 +44,22 @@ _STABLE_ORDER: Final = "Id"
 def id_of(reference: Reference, what: str) -> uuid.UUID:
     """The id behind an id, its text, or a saved entity; `what` names it in the error."""
     return reference.saved_id if isinstance(reference, Record) else as_uuid(reference, f"the id of the {what}")
+
+
+class _Page:
+    """A page of a listing as it came; its rows are there once somebody has needed them."""
+
+    __slots__ = ("answer", "rows")
+
+    def __init__(self, answer: Answer) -> None:
+        self.answer = answer
+        self.rows: Sequence[object] | None = None
+
+    @property
+    def total(self) -> int | None:
+        """How many entities there are in all, where the service says so: it does when the page is not all of them."""
+        total = self.answer.headers.get("content-range", "").rpartition("/")[2]
+        return int(total) if total.isdecimal() else None
 
 
 class Resource(Generic[E]):
@@ -66,7 +81,7 @@ class Resource(Generic[E]):
     async def list(self, query: Query | None = None, *, on_progress: Sink = ignore) -> list[E]:
         """All entities that `query` describes, however many pages that takes; one comes while another is read."""
         found: list[E] = []
-        send, receive = anyio.create_memory_object_stream[Sequence[object]](0)
+        send, receive = anyio.create_memory_object_stream[_Page](0)
 
         async def fetch() -> None:
             async with send:
@@ -76,25 +91,27 @@ class Resource(Generic[E]):
         async with task_group() as tasks, receive:
             tasks.start_soon(fetch)
             async for page in receive:
-                found += await self._decoded(page)
-                on_progress(Listed(entities=len(page), total=len(found)))
+                entities = await self._in_thread(page, self._entities)
+                found += entities
+                on_progress(Listed(entities=len(entities), total=len(found)))
         return found
 
     async def iterate(self, query: Query | None = None, *, on_progress: Sink = ignore) -> AsyncIterator[E]:
         """The entities that `query` describes, one after another; one page of them is in memory at a time."""
         total = 0
         async for page in self._pages(query or Query()):
-            total += len(page)
-            on_progress(Listed(entities=len(page), total=total))
-            for entity in await self._decoded(page):
+            entities = await self._in_thread(page, self._entities)
+            total += len(entities)
+            on_progress(Listed(entities=len(entities), total=total))
+            for entity in entities:
                 yield entity
 
     async def count(self, query: Query | None = None) -> int:
         """How many entities `query` describes, without fetching them."""
         params = {**query_params((query or Query()).select("id"), self._spelling), "count": "1"}
         answer = await self._read(self._path, params, f"count {self._spelling.plural}")
-        total = answer.headers.get("content-range", "").rpartition("/")[2]
-        return int(total) if total.isdecimal() else len(rows(answer.json(), self._spelling.plural))
+        total = _Page(answer).total
+        return len(rows(answer.json(), self._spelling.plural)) if total is None else total
 
     async def refresh(self, entity: E, query: Query | None = None) -> E:
         """`entity` with what the server says now; fields that `query` does not select stay as they are."""
@@ -132,32 +149,38 @@ class Resource(Generic[E]):
         answer = await self._read(f"{self._path}/{entity_id}", params, f"get {self._what} {entity_id}")
         return answer.json()
 
-    async def _pages(self, query: Query) -> AsyncIterator[Sequence[object]]:
-        """The rows of the listing, page by page."""
+    async def _pages(self, query: Query) -> AsyncIterator[_Page]:
+        """The listing, page by page; none is read before it must be, so that the next one can be on its way."""
         params = query_params(query, self._spelling)
         params.setdefault("orderby", _STABLE_ORDER)
         left = query.count
         offset = query.first
         while left is None or left > 0:
             size = self._settings.page_size if left is None else min(left, self._settings.page_size)
-            page = await self._page(params, offset, size)
-            yield page
-            if len(page) < size:
-                return
+            paging = {"count": str(size), **({"offset": str(offset)} if offset else {})}
+            page = _Page(await self._read(self._path, {**params, **paging}, f"list {self._spelling.plural}"))
             offset += size
             left = None if left is None else left - size
+            total = page.total
+            more = total > offset if total is not None else len(await self._in_thread(page, self._rows)) == size
+            yield page
+            if not more:
+                return
 
-    async def _page(self, params: Mapping[str, str], offset: int, size: int) -> Sequence[object]:
-        paging = {"count": str(size), **({"offset": str(offset)} if offset else {})}
-        answer = await self._read(self._path, {**params, **paging}, f"list {self._spelling.plural}")
-        if len(answer.content) <= _DECODE_INLINE_BYTES:
-            return rows(answer.json(), self._spelling.plural)
-        return await to_thread.run_sync(lambda: rows(answer.json(), self._spelling.plural))
+    def _rows(self, page: _Page) -> Sequence[object]:
+        if page.rows is None:
+            page.rows = rows(page.answer.json(), self._spelling.plural)
+        return page.rows
 
-    async def _decoded(self, page: Sequence[object]) -> Sequence[E]:
-        if len(page) <= _DECODE_INLINE_ROWS:
-            return decode_rows(self._kind, page)
-        return await to_thread.run_sync(decode_rows, self._kind, page)
+    def _entities(self, page: _Page) -> Sequence[E]:
+        with collector_paused():
+            return decode_rows(self._kind, self._rows(page))
+
+    async def _in_thread(self, page: _Page, work: Callable[[_Page], T]) -> T:
+        """`work` on a page, in a thread unless it is small."""
+        if len(page.answer.content) <= _DECODE_INLINE_BYTES:
+            return work(page)
+        return await to_thread.run_sync(work, page)
 
     async def _read(self, path: str, params: Mapping[str, str], operation: str) -> Answer:
         return await self._channel.call("GET", path, operation=operation, replay=Replay.SAFE, query=[*params.items()])

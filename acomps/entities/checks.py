@@ -48,7 +48,7 @@ def non_empty(value: str, what: str) -> str:
 def base_name(value: str, what: str) -> str:
     """`value`, which must be a plain file name: no folder, no drive, no NUL."""
     non_empty(value, what)
-    if value in {".", ".."} or any(mark in value for mark in "/\\\0"):
+    if value in {".", ".."} or "/" in value or "\\" in value or "\0" in value:
         raise UsageError(f"{what} is {value!r}; it must be a plain file name without folders")
     return value
 

@@ -42,7 +42,7 @@ class AttachedFile:
 
     def __post_init__(self) -> None:
         base_name(self.file_name, "file_name")
-        if self.md5_checksum is not None:
+        if self.md5_checksum is not None and not isinstance(self.md5_checksum, uuid.UUID):
             put(self, "md5_checksum", as_uuid(self.md5_checksum, f"the md5 of {self.file_name!r}"))
         _check_content(self.file_name, self.content, self.md5_checksum)
 
@@ -95,7 +95,7 @@ class AssetCollectionFile:
             raise UsageError(f"relative_path {self.relative_path!r} leaves the collection")
         put(self, "relative_path", folder)
         put(self, "tags", frozen_tags(self.tags))
-        if self.md5_checksum is not None:
+        if self.md5_checksum is not None and not isinstance(self.md5_checksum, uuid.UUID):
             put(self, "md5_checksum", as_uuid(self.md5_checksum, f"the md5 of {self.file_name!r}"))
         _check_content(self.file_name, self.content, self.md5_checksum)
 

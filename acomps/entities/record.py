@@ -29,7 +29,7 @@ class Record:
     origin: tuple[object, ...] | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        if self.id is not None:
+        if self.id is not None and not isinstance(self.id, uuid.UUID):
             put(self, "id", as_uuid(self.id, f"the id of {self.described}"))
         put(self, "tags", frozen_tags(self.tags))
 

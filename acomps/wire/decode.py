@@ -1,17 +1,13 @@
-"""Answers of the service as records: one table per document, the only place that reads the server's spelling.
-
-Keys that no table knows are ignored, so that a newer server can add fields; a null is the same as no key.
-"""
+"""Answers of the service as records: one table per document, the only place that reads the server's spelling."""
 
 from __future__ import annotations
 
 import gc
 import operator
 import uuid
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from types import MappingProxyType
-from typing import Any, Final, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from acomps.entities import (
     AssetCollection,
@@ -30,7 +26,6 @@ from acomps.entities import (
     SimulationFile,
     SimulationState,
     Suite,
-    Tags,
     User,
     Worker,
     WorkItem,
@@ -38,12 +33,17 @@ from acomps.entities import (
     WorkItemState,
 )
 from acomps.entities.record import Record
-from acomps.errors import MalformedAnswer, UsageError
+from acomps.errors import MalformedAnswer
 from acomps.wire import spelling
 from acomps.wire.dates import parse_time
+from acomps.wire.tables import Read, Table, maker, repeated, several, shared, table_of, tags, values, whole, yes_no
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable, Mapping, Sequence
 
 __all__ = [
     "UPDATABLE",
+    "collector_paused",
     "confirmed",
     "decode_changes",
     "decode_entities",
@@ -62,106 +62,45 @@ __all__ = [
 
 E = TypeVar("E", bound=Record)
 T = TypeVar("T")
-_Read: TypeAlias = Callable[[Any], object]
-_Table: TypeAlias = Mapping[str, tuple[str, _Read]]
+_state = repeated(SimulationState)
+_priority = repeated(Priority)
+#: Ids that many objects name, such as that of their experiment.
+_common_id = repeated(uuid.UUID)
 
-
-def _text(value: Any) -> str:
-    if type(value) is not str:
-        raise TypeError("a text")
-    return value
-
-
-def _whole(value: Any) -> int:
-    if type(value) is not int:
-        raise TypeError("a whole number")
-    return value
-
-
-def _yes_no(value: Any) -> bool:
-    return bool(value)
-
-
-def _tags(value: Any) -> Tags:
-    tags: dict[str, Any] = dict(value)
-    return Tags.trusted(
-        {key: item if type(item) is str else "" if item is None else str(item) for key, item in tags.items()}
+_configuration = shared(
+    maker(
+        Configuration,
+        spelling.CONFIGURATION,
+        "a configuration",
+        maximum_number_of_retries=whole,
+        priority=_priority,
+        min_cores=whole,
+        max_cores=whole,
+        exclusive=yes_no,
+        asset_collection_id=uuid.UUID,
     )
-
-
-def _table(names: Mapping[str, str], **reads: _Read) -> _Table:
-    """Wire key -> (field, reader), under the wire's spelling and under its lower-case form."""
-    unknown = reads.keys() - names.keys()
-    assert not unknown, unknown  # noqa: S101 - a table of this module that names no field is a mistake in this module
-    table = {wire: (name, reads.get(name, _text)) for name, wire in names.items()}
-    return {**table, **{wire.lower(): entry for wire, entry in table.items()}}
-
-
-def _values(raw: object, table: _Table, what: str) -> dict[str, Any]:
-    if not isinstance(raw, dict):
-        raise MalformedAnswer(f"the server sent {type(raw).__name__} where {what} belongs")
-    values: dict[str, Any] = {}
-    for key, value in cast("dict[str, Any]", raw).items():
-        entry = table.get(key) or table.get(key.lower())
-        if entry is None or value is None:
-            continue
-        name, read = entry
-        try:
-            values[name] = read(value)
-        except (TypeError, ValueError, AttributeError) as exc:
-            raise MalformedAnswer(f"{what}: the server sent {value!r} as {key}") from exc
-    return values
-
-
-def _maker(make: Callable[..., object], names: Mapping[str, str], what: str, **reads: _Read) -> _Read:
-    table = _table(names, **reads)
-
-    def read(raw: object) -> object:
-        values = _values(raw, table, what)
-        try:
-            return make(**values)
-        except (TypeError, UsageError) as exc:
-            raise MalformedAnswer(f"{what}: the server left out what it must have: {exc}") from exc
-
-    return read
-
-
-def _several(read: _Read) -> _Read:
-    return lambda value: tuple([read(item) for item in value])
-
-
-_configuration = _maker(
-    Configuration,
-    spelling.CONFIGURATION,
-    "a configuration",
-    maximum_number_of_retries=_whole,
-    priority=Priority,
-    min_cores=_whole,
-    max_cores=_whole,
-    exclusive=_yes_no,
-    asset_collection_id=uuid.UUID,
 )
-_job = _maker(
+_job = maker(
     HpcJob,
     spelling.HPC_JOB,
     "an HPC job",
     id=uuid.UUID,
-    job_id=_whole,
-    job_state=JobState,
-    priority=Priority,
-    output_directory_size=_whole,
+    job_id=whole,
+    job_state=repeated(JobState),
+    priority=_priority,
+    output_directory_size=whole,
     submit_time=parse_time,
     start_time=parse_time,
     end_time=parse_time,
     configuration=_configuration,
 )
-_file_reads: Mapping[str, _Read] = {"md5_checksum": uuid.UUID, "length": _whole}
-_simulation_file = _maker(SimulationFile, spelling.FILE, "a simulation's file", **_file_reads)
-_work_item_file = _maker(WorkItemFile, spelling.FILE, "a work item's file", **_file_reads)
-_asset = _maker(AssetCollectionFile, spelling.ASSET_FILE, "an asset", tags=_tags, **_file_reads)
-_worker = _maker(Worker, {"name": "Name", "version": "Version"}, "a worker")
-_output = _maker(OutputFile, spelling.OUTPUT_FILE, "an output file", id=uuid.UUID, **_file_reads)
-_relation = _maker(
+_file_reads: Mapping[str, Read] = {"md5_checksum": uuid.UUID, "length": whole}
+_simulation_file = shared(maker(SimulationFile, spelling.FILE, "a simulation's file", **_file_reads))
+_work_item_file = shared(maker(WorkItemFile, spelling.FILE, "a work item's file", **_file_reads))
+_asset = maker(AssetCollectionFile, spelling.ASSET_FILE, "an asset", tags=tags, **_file_reads)
+_worker = shared(maker(Worker, {"name": "Name", "version": "Version"}, "a worker"))
+_output = maker(OutputFile, spelling.OUTPUT_FILE, "an output file", id=uuid.UUID, **_file_reads)
+_relation = maker(
     Relation,
     {"id": "Id", "kind": "ObjectType", "relation_type": "Relationship"},
     "a relation",
@@ -171,26 +110,26 @@ _relation = _maker(
 )
 
 
-def _entity_table(entity: spelling.Spelling, **reads: _Read) -> _Table:
+def _entity_table(entity: spelling.Spelling, **reads: Read) -> Table:
     names = {**entity.basics, **entity.children}
-    common: dict[str, _Read] = {"id": uuid.UUID, "date_created": parse_time, "last_modified": parse_time, "tags": _tags}
-    return _table(names, **{name: read for name, read in common.items() if name in names}, **reads)
+    common: dict[str, Read] = {"id": uuid.UUID, "date_created": parse_time, "last_modified": parse_time, "tags": tags}
+    return table_of(names, **{name: read for name, read in common.items() if name in names}, **reads)
 
 
-_ENTITIES: Final[Mapping[type[Record], tuple[_Table, spelling.Spelling]]] = {
+_ENTITIES: Final[Mapping[type[Record], tuple[Table, spelling.Spelling]]] = {
     Suite: (_entity_table(spelling.SUITE, configuration=_configuration), spelling.SUITE),
     Experiment: (
-        _entity_table(spelling.EXPERIMENT, suite_id=uuid.UUID, configuration=_configuration),
+        _entity_table(spelling.EXPERIMENT, suite_id=_common_id, configuration=_configuration),
         spelling.EXPERIMENT,
     ),
     Simulation: (
         _entity_table(
             spelling.SIMULATION,
-            experiment_id=uuid.UUID,
-            state=SimulationState,
+            experiment_id=_common_id,
+            state=_state,
             configuration=_configuration,
-            files=_several(_simulation_file),
-            hpc_jobs=_several(_job),
+            files=several(_simulation_file),
+            hpc_jobs=several(_job),
         ),
         spelling.SIMULATION,
     ),
@@ -198,20 +137,20 @@ _ENTITIES: Final[Mapping[type[Record], tuple[_Table, spelling.Spelling]]] = {
         _entity_table(
             spelling.WORK_ITEM,
             worker=_worker,
-            state=WorkItemState,
+            state=repeated(WorkItemState),
             worker_instance_id=uuid.UUID,
             priority=Priority,
-            working_directory_size=_whole,
+            working_directory_size=whole,
             asset_collection_id=uuid.UUID,
-            files=_several(_work_item_file),
-            plugins=_several(_worker),
+            files=several(_work_item_file),
+            plugins=several(_worker),
         ),
         spelling.WORK_ITEM,
     ),
-    AssetCollection: (_entity_table(spelling.ASSET_COLLECTION, assets=_several(_asset)), spelling.ASSET_COLLECTION),
+    AssetCollection: (_entity_table(spelling.ASSET_COLLECTION, assets=several(_asset)), spelling.ASSET_COLLECTION),
 }
 
-_TAGGED: Final = _table({"id": "Id", "tags": "Tags"}, id=uuid.UUID, tags=_tags)
+_TAGGED: Final = table_of({"id": "Id", "tags": "Tags"}, id=uuid.UUID, tags=tags)
 
 #: What an update of an entity can change, by kind (protocol 6.2 to 6.5).
 UPDATABLE: Final[Mapping[type[Record], tuple[str, ...]]] = MappingProxyType(
@@ -235,22 +174,22 @@ def confirmed(entity: E) -> E:
 def decode_changes(kind: type[Record], raw: object) -> dict[str, Any]:
     """The fields that an answer holds, by python's names."""
     table, names = _ENTITIES[kind]
-    return _values(raw, table, names.kind.text)
+    return values(raw, table, names.kind.text)
 
 
 def decode_entity(kind: type[E], raw: object) -> E:
     """One entity of an answer."""
-    values = decode_changes(kind, raw)
-    if "id" not in values:
+    fields = decode_changes(kind, raw)
+    if "id" not in fields:
         raise MalformedAnswer(f"the server sent a {_ENTITIES[kind][1].kind.text} without an id")
     if kind is not AssetCollection:
-        values.setdefault("name", "")
-    return confirmed(kind(**values))
+        fields.setdefault("name", "")
+    return confirmed(kind(**fields))
 
 
 @contextmanager
-def _collector_paused() -> Generator[None]:
-    """Making many objects at once makes the cyclic collector run again and again, in vain: half of the time."""
+def collector_paused() -> Generator[None]:
+    """For a stretch that makes many objects at once: the cyclic collector would run again and again, in vain."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:
@@ -267,8 +206,7 @@ def decode_entities(kind: type[E], document: object) -> list[E]:
 
 def decode_rows(kind: type[E], found: Sequence[object]) -> list[E]:
     """The entities in the rows of a listing."""
-    with _collector_paused():
-        return [decode_entity(kind, raw) for raw in found]
+    return [decode_entity(kind, raw) for raw in found]
 
 
 def rows(document: object, key: str) -> list[Any]:
@@ -316,9 +254,9 @@ def decode_tagged(document: object, plural: str, tag: str) -> list[tuple[uuid.UU
     """The ids of a listing with the value of one tag; entities without it are left out."""
     found: list[tuple[uuid.UUID, str]] = []
     for raw in rows(document, plural):
-        values = _values(raw, _TAGGED, plural)
-        if "id" in values and values.get("tags", {}).get(tag) is not None:
-            found.append((values["id"], str(values["tags"][tag])))
+        fields = values(raw, _TAGGED, plural)
+        if "id" in fields and fields.get("tags", {}).get(tag) is not None:
+            found.append((fields["id"], str(fields["tags"][tag])))
     return found
 
 
@@ -336,13 +274,13 @@ def _names(value: Any) -> tuple[str, ...]:
     return tuple(str(item) if isinstance(item, str) else str(next(iter(item.values()))) for item in items)
 
 
-_environment = _maker(
+_environment = maker(
     Environment,
     {"name": "EnvironmentName", "group_name": "GroupName", "macros": "Macros"},
     "an environment",
     macros=lambda value: MappingProxyType({str(key): str(item) for key, item in value.items()}),
 )
-_user = _maker(
+_user = maker(
     User,
     {
         "name": "UserName",

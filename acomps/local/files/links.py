@@ -19,9 +19,12 @@ class LinkSigner:
         self._key = key
         self._lifetime_s = lifetime_s
 
-    def query(self, subject: str) -> str:
-        """The query that opens `subject`, with the `?`."""
-        until = int(time.time() + self._lifetime_s)
+    def until(self) -> int:
+        """The end of the life of links that are made now, in seconds since 1970."""
+        return int(time.time() + self._lifetime_s)
+
+    def query(self, subject: str, until: int) -> str:
+        """The query that opens `subject` until then, with the `?`."""
         return f"?until={until}&signature={self._signature(subject, until)}"
 
     def opens(self, subject: str, until: str, signature: str) -> bool:
@@ -41,22 +44,24 @@ class Links:
     def __init__(self, signer: LinkSigner, base_url: str) -> None:
         self._signer = signer
         self._base_url = base_url
+        self._until = signer.until()
 
     def content(self, md5: str, name: str) -> str:
         """The link to a stored content, under a name for the reader's eyes."""
-        return f"{self._base_url}/asset/contents/{md5}/{quote(name, safe='')}{self._signer.query(md5)}"
+        return f"{self._base_url}/asset/contents/{md5}/{quote(name, safe='')}{self._query(md5)}"
 
     def zip(self, md5: str) -> str:
         """The link to the zip of what the stored list with that md5 names."""
-        return f"{self._base_url}/asset/contents/zips/{md5}/assets.zip{self._signer.query(f'zip {md5}')}"
+        return f"{self._base_url}/asset/contents/zips/{md5}/assets.zip{self._query(f'zip {md5}')}"
 
     def output_zip(self, md5: str) -> str:
         """The link to the zip of the output files that the stored list with that md5 names."""
-        return f"{self._base_url}/asset/contents/outputzips/{md5}/output.zip{self._signer.query(f'output zip {md5}')}"
+        return f"{self._base_url}/asset/contents/outputzips/{md5}/output.zip{self._query(f'output zip {md5}')}"
 
     def output(self, collection: str, entity_id: str, job_id: str, path: str) -> str:
         """The link to a file in a working directory."""
         place = f"{job_id}/{path}"
-        return (
-            f"{self._base_url}/asset/outputs/{collection}/{entity_id}/{job_id}/{quote(path)}{self._signer.query(place)}"
-        )
+        return f"{self._base_url}/asset/outputs/{collection}/{entity_id}/{job_id}/{quote(path)}{self._query(place)}"
+
+    def _query(self, subject: str) -> str:
+        return self._signer.query(subject, self._until)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, TypeAlias, TypeVarTuple
 
 import orjson
-from sqlalchemy import null, select
+from sqlalchemy import func, null, select
 
 from acomps.entities.states import EntityKind
 from acomps.local.records import schema
@@ -126,9 +126,15 @@ def _among(statement: Select[*Columns], owner: Column[str]) -> Select[*Columns]:
     return statement.where(owner.in_(given_ids()))
 
 
-_TAGS: Final = _among(
-    select(schema.tags.c.entity_id, schema.tags.c.key, schema.tags.c.value), schema.tags.c.entity_id
-).order_by(schema.tags.c.entity_id, schema.tags.c.key.collate("NOCASE"))
+_TAGS_IN_ORDER: Final = (
+    _among(select(schema.tags.c.entity_id, schema.tags.c.key, schema.tags.c.value), schema.tags.c.entity_id)
+    .order_by(schema.tags.c.entity_id, schema.tags.c.key.collate("NOCASE"))
+    .subquery()
+)
+#: The tags of an entity as one JSON object, made by the database: fewer rows come out of it.
+_TAGS: Final = select(
+    _TAGS_IN_ORDER.c.entity_id, func.json_group_object(_TAGS_IN_ORDER.c.key, _TAGS_IN_ORDER.c.value)
+).group_by(_TAGS_IN_ORDER.c.entity_id)
 
 _FILES: Final = _among(
     select(
@@ -174,34 +180,37 @@ _JOBS: Final = _among(
 
 
 def _tags(connection: Connection, ids: str, _links: Links) -> _Children:
-    found: dict[str, dict[str, str]] = {}
-    for owner, key, value in connection.execute(_TAGS, {"ids": ids}):
-        tags = found.get(owner)
-        if tags is None:
-            found[owner] = {key: value}
-        else:
-            tags[key] = value
-    return found
+    return {owner: orjson.Fragment(tags) for owner, tags in connection.execute(_TAGS, {"ids": ids}).all()}
 
 
 def _files(connection: Connection, ids: str, links: Links) -> _Children:
     found: defaultdict[str, list[object]] = defaultdict(list)
-    for owner, name, kind, description, md5, length in connection.execute(_FILES, {"ids": ids}):
-        document: dict[str, object] = {"FileName": name}
-        if kind is not None:
-            document["FileType"] = kind
-        if description:
-            document["Description"] = description
-        document["MD5Checksum"] = md5
-        document["Length"] = length
-        document["Uri"] = links.content(md5, name)
+    # Simulations of a sweep share most of their files: each is made once per page.
+    made: dict[tuple[object, ...], orjson.Fragment] = {}
+    for owner, *file in connection.execute(_FILES, {"ids": ids}).all():
+        key = tuple(file)
+        document = made.get(key)
+        if document is None:
+            document = made[key] = orjson.Fragment(orjson.dumps(_file(links, *file)))
         found[owner].append(document)
     return found
 
 
+def _file(links: Links, name: str, kind: str | None, description: str | None, md5: str, length: int) -> _Children:
+    document: dict[str, object] = {"FileName": name}
+    if kind is not None:
+        document["FileType"] = kind
+    if description:
+        document["Description"] = description
+    document["MD5Checksum"] = md5
+    document["Length"] = length
+    document["Uri"] = links.content(md5, name)
+    return document
+
+
 def _assets(connection: Connection, ids: str, links: Links) -> _Children:
     found: defaultdict[str, list[object]] = defaultdict(list)
-    for owner, name, folder, tags, md5, length in connection.execute(_ASSETS, {"ids": ids}):
+    for owner, name, folder, tags, md5, length in connection.execute(_ASSETS, {"ids": ids}).all():
         document: dict[str, object] = {"FileName": name}
         if folder:
             # Clients of the real service see this separator, whatever they sent.
@@ -217,7 +226,7 @@ def _assets(connection: Connection, ids: str, links: Links) -> _Children:
 
 def _jobs(connection: Connection, ids: str, _links: Links) -> _Children:
     found: defaultdict[str, list[object]] = defaultdict(list)
-    for row in connection.execute(_JOBS, {"ids": ids}):
+    for row in connection.execute(_JOBS, {"ids": ids}).all():
         owner, job, number, state, priority, folder, size, submitted, started, ended, error, configuration = row
         document: dict[str, object] = {"Id": job, "JobId": number, "JobState": state, "Priority": priority}
         document["WorkingDirectory"] = folder

@@ -1,0 +1,114 @@
+"""Objects of the wire as keyword arguments of records: which key is which field, and how its value is read.
+
+Keys that no table knows are ignored, so that a newer server can add fields; a null is the same as no key.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any, Final, TypeAlias, cast
+
+from acomps.entities import Tags
+from acomps.errors import MalformedAnswer, UsageError
+
+__all__ = ["Read", "Table", "maker", "repeated", "several", "shared", "table_of", "tags", "values", "whole", "yes_no"]
+
+#: What makes a field's value; None for a text, the most frequent of all.
+Read: TypeAlias = Callable[[Any], object]
+Table: TypeAlias = Mapping[str, tuple[str, Read | None]]
+
+#: So many values of a kind are remembered where an answer says the same again and again.
+REMEMBERED: Final = 1_024
+
+
+def repeated(read: Read) -> Read:
+    """`read` for values that come again and again, such as states: each is read once."""
+    return functools.lru_cache(REMEMBERED)(read)
+
+
+def whole(value: Any) -> int:
+    """A whole number."""
+    if type(value) is not int:
+        raise TypeError("a whole number")
+    return value
+
+
+def yes_no(value: Any) -> bool:
+    """A truth value."""
+    return bool(value)
+
+
+def tags(value: Any) -> Tags:
+    """Tags, whose values are texts whatever the server sends."""
+    items: dict[str, Any] = dict(value)
+    return Tags.trusted(
+        {key: item if type(item) is str else "" if item is None else str(item) for key, item in items.items()}
+    )
+
+
+def table_of(names: Mapping[str, str], **reads: Read) -> Table:
+    """Wire key -> (field, reader), under the wire's spelling and under its lower-case form."""
+    unknown = reads.keys() - names.keys()
+    assert not unknown, unknown  # noqa: S101 - a table of this room that names no field is a mistake in this room
+    table = {wire: (name, reads.get(name)) for name, wire in names.items()}
+    return {**table, **{wire.lower(): entry for wire, entry in table.items()}}
+
+
+def values(raw: object, table: Table, what: str) -> dict[str, Any]:
+    """The fields that `raw` holds; `what` names it in the error when it is malformed."""
+    if not isinstance(raw, dict):
+        raise MalformedAnswer(f"the server sent {type(raw).__name__} where {what} belongs")
+    found: dict[str, Any] = {}
+    for key, value in cast("dict[str, Any]", raw).items():
+        entry = table.get(key) or table.get(key.lower())
+        if entry is None or value is None:
+            continue
+        name, read = entry
+        try:
+            if read is not None:
+                found[name] = read(value)
+            elif type(value) is str:
+                found[name] = value
+            else:
+                raise TypeError("a text")
+        except (TypeError, ValueError, AttributeError) as exc:
+            raise MalformedAnswer(f"{what}: the server sent {value!r} as {key}") from exc
+    return found
+
+
+def maker(make: Callable[..., object], names: Mapping[str, str], what: str, **reads: Read) -> Read:
+    """What reads an object of the wire and makes a record of it."""
+    table = table_of(names, **reads)
+
+    def read(raw: object) -> object:
+        fields = values(raw, table, what)
+        try:
+            return make(**fields)
+        except (TypeError, UsageError) as exc:
+            raise MalformedAnswer(f"{what}: the server left out what it must have: {exc}") from exc
+
+    return read
+
+
+def shared(read: Read) -> Read:
+    """`read` for small flat objects that are often the same, as in a sweep: equal ones become one record."""
+
+    @functools.lru_cache(REMEMBERED)
+    def known(items: tuple[tuple[str, Any], ...]) -> object:
+        return read(dict(items))
+
+    def read_or_share(raw: object) -> object:
+        if not isinstance(raw, dict):
+            return read(raw)
+        try:
+            return known(tuple(cast("dict[str, Any]", raw).items()))
+        except TypeError:
+            return read(raw)  # Something in it is not flat, and so has no hash.
+
+    return read_or_share
+
+
+def several(read: Read) -> Read:
+    """A tuple of what `read` makes of each element."""
+    return lambda value: tuple([read(item) for item in value])
