@@ -6,7 +6,7 @@ import dataclasses
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from acomps.errors import UsageError
 
@@ -125,6 +125,8 @@ class Settings:
     tls: TlsSettings = field(default_factory=TlsSettings)
     watch: WatchSettings = field(default_factory=WatchSettings)
     proxy: str | None = field(default=None, repr=False)  # may hold a password
+    #: What carries the requests: "lean" is the faster one, "lanes" knows proxies and loops other than asyncio's.
+    transport: Literal["auto", "lean", "lanes"] = "auto"
     reads_at_once: int = 64
     saves_at_once: int = 4
     saves_at_most: int = 8
@@ -141,6 +143,7 @@ class Settings:
     hash_cache_dir: Path | None = None
 
     def __post_init__(self) -> None:
+        _require(self.transport in {"auto", "lean", "lanes"}, "Settings.transport must be 'auto', 'lean' or 'lanes'")
         _require(self.reads_at_once >= 1, "Settings.reads_at_once must be at least 1")
         _require(
             1 <= self.saves_at_once <= self.saves_at_most,

@@ -44,3 +44,9 @@ async def comps(service: Service, settings: acomps.Settings) -> AsyncGenerator[a
         service.url, username=service.username, password=service.password, settings=settings
     ) as session:
         yield session
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """What a soak can be told; pytest reads options from here only."""
+    parser.addoption("--seed", type=int, default=None, help="the seed of `-m soak`; printed by every soak")
+    parser.addoption("--soak-minutes", type=float, default=10.0, help="how long `-m soak` goes on")

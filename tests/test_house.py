@@ -20,6 +20,7 @@ FLOORS = {
     "settings": 1,
     "events": 1,
     "query": 1,
+    "streams": 1,
     "entities": 1,
     "wire": 2,
     "transport": 2,
@@ -133,7 +134,7 @@ def watch(event, arguments):
         seen.append(("written", str(arguments[0])))
     if event in ("socket.connect", "socket.bind", "socket.getaddrinfo", "subprocess.Popen", "os.system"):
         seen.append((event, str(arguments)))
-import httpx, anyio, aiofiles, orjson, tenacity, platformdirs
+import httpx, httptools, anyio, aiofiles, orjson, tenacity, platformdirs
 sys.dont_write_bytecode = True
 sys.addaudithook(watch)
 before = set(sys.modules)

@@ -1,7 +1,9 @@
 """The COMPS gateway: a session, one resource per kind of entity, and bulk calls over them."""
 
+from acomps.comps.cloning import Rerun
 from acomps.comps.connect import connect
 from acomps.comps.harvesting import Harvested, HarvestFailed
+from acomps.comps.keys import SaveKey
 from acomps.comps.progress import Counts, Progress, State
 from acomps.comps.report import SavedEntity, SaveFailed, SaveFailure, SaveReport, report_of
 from acomps.comps.session import Session
@@ -12,8 +14,10 @@ __all__ = [
     "HarvestFailed",
     "Harvested",
     "Progress",
+    "Rerun",
     "SaveFailed",
     "SaveFailure",
+    "SaveKey",
     "SaveReport",
     "SavedEntity",
     "Session",

@@ -15,11 +15,11 @@ import anyio.to_thread
 from acomps.comps.asset_files import AssetFiles
 from acomps.comps.directories import USUAL_EXCLUDES, read_directory
 from acomps.comps.resource import Reference, Resource, id_of
-from acomps.comps.streams import spread
 from acomps.entities import AssetCollection, AssetCollectionFile
 from acomps.errors import ChecksumMismatch, MalformedAnswer, MissingFiles, UsageError
 from acomps.events import Sink, ignore
 from acomps.query import Query
+from acomps.streams import spread
 from acomps.transfer import Measured, measured
 from acomps.transport import Replay
 from acomps.wire import spelling

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Final
 
 import anyio.to_thread
 
-from acomps.comps.streams import spread
 from acomps.comps.zips import ZIP_BYTES, zips_of
 from acomps.errors import ContentError, MalformedAnswer, NotFound, UsageError
 from acomps.events import Downloaded
+from acomps.streams import spread
 from acomps.transfer import Promise, fetch, measured, place_below
 from acomps.transport import Replay
 from acomps.wire.decode import decode_outputs, only

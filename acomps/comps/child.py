@@ -125,11 +125,13 @@ async def _answering(ready: Path) -> Service | None:
     try:
         async with aiofiles.open(ready, "rb") as handle:
             facts = orjson.loads(await handle.read())
-        service = Service(url=facts["url"], username=facts["username"], password=facts["password"])
+        # A service with users of its own has no password to tell.
+        username, password = facts.get("username", ""), facts.get("password", "")
+        service = Service(url=facts["url"], username=username, password=password)
         host, _, port = service.url.rpartition("/")[2].rpartition(":")
         async with await anyio.connect_tcp(host, int(port)):
             return service
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 

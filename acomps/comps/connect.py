@@ -29,12 +29,13 @@ async def connect(
     credentials: CredentialPrompt | None = None,
     settings: Settings | None = None,
     on_event: Sink = ignore,
+    anew: bool = False,
 ) -> AsyncGenerator[Session]:
     """A session with `server`: a host such as "comps.idmod.org", "local", or what COMPS_SERVER says, else "local".
 
     Without a password, and without a token of an earlier login in the cache that pyCOMPS uses too (of `username`, if
-    one is given), `credentials` is asked: by default on the terminal. Raises AuthenticationFailed for a wrong
-    password, and NotSent when there is no such server.
+    one is given), `credentials` is asked: by default on the terminal. `anew` logs in whatever token there is. Raises
+    AuthenticationFailed for a wrong password, and NotSent when there is no such server.
 
         async with acomps.connect("local") as comps:
             print(await comps.user())
@@ -46,10 +47,11 @@ async def connect(
         if server == _LOCAL:
             service = await stack.enter_async_context(shared_service(default_data_dir()))
             server = service.url
-            prompt = prompt or GivenCredentials(Credentials(service.username, service.password))
+            if service.username:
+                prompt = prompt or GivenCredentials(Credentials(service.username, service.password))
         channel = Channel(Address.parse(server), settings, prompt or ConsolePrompt(), on_event, username=username)
         await stack.enter_async_context(channel)
-        await channel.token()
+        await (channel.login() if anew else channel.token())
         yield Session(channel, settings)
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from acomps.comps.streams import task_group
 from acomps.entities import Simulation, SimulationState
 from acomps.errors import MalformedAnswer, ValidationFailed
 from acomps.query import Query
+from acomps.streams import task_group
 from acomps.transport import Replay
 from acomps.wire import spelling
 from acomps.wire.decode import decode_references

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
-import anyio
-
 from acomps.comps.batches import Batch, Prepared, as_saved, batches
 from acomps.comps.report import Missing, SavedEntity, SaveFailure, SaveOutcome
 from acomps.entities import Simulation, WorkItem
@@ -19,13 +17,12 @@ from acomps.errors import (
     ContentError,
     MalformedAnswer,
     MissingFiles,
-    OutcomeUnknown,
     RateLimited,
     Refused,
     ServerFailed,
     TransportError,
 )
-from acomps.transport import Replay
+from acomps.transport import Replay, in_doubt
 from acomps.wire.decode import decode_ids
 
 if TYPE_CHECKING:
@@ -87,6 +84,7 @@ class Delivery(Generic[E]):
         parts = [part for item in items for part in item.parts]
         await self._contents.share(parts, inline_bytes=self._settings.inline_bytes)
         outcomes = await self._pack_and_send(items, owner)
+        self._settle(outcomes)
         if all(isinstance(one, SaveFailure) for one in outcomes):
             self._all_bad += 1
         else:
@@ -101,6 +99,13 @@ class Delivery(Generic[E]):
         found = await self._keys.find(new)
         await self._keys.delete([double for ids in found.values() for double in ids[1:]])
         return [SavedEntity(index, as_saved(new[index], ids[0], owner)) for index, ids in found.items()]
+
+    async def found_again(self, items: Sequence[Prepared[E]], owner: str) -> list[SaveOutcome[E]]:
+        """Which of `items` the server has from a call that was cut off; a late answer to that one is a doubt, too."""
+        self._doubtful.update((item.index, None) for item in items if item.entity.id is None)
+        found = await self.found(items, owner)
+        self._settle(found)
+        return found
 
     async def settle_doubts(self) -> None:
         """Once more, at the end: a request that was given up may have been carried out late. Doubles are removed."""
@@ -162,7 +167,7 @@ class Delivery(Generic[E]):
         found = await self.found(items, owner)
         if len(found) < len(items):
             # The server may still be at it, and be done between the two looks.
-            await anyio.sleep(wait_s)
+            await self._channel.clock.sleep(wait_s)
             found = await self.found(items, owner)
         outcomes += found
         there = {one.index for one in found}
@@ -196,10 +201,14 @@ class Delivery(Generic[E]):
         if self._keys is None and any(item.entity.id is None for item in items):
             return _failures(items, exc)
         outcomes = await self._until_sure(items, exc, owner)
+        self._settle(outcomes)
+        return outcomes
+
+    def _settle(self, outcomes: Sequence[SaveOutcome[E]]) -> None:
+        """These ids are the ones that count, of entities in doubt."""
         for one in outcomes:
             if one.index in self._doubtful and isinstance(one, SavedEntity):
                 self._doubtful[one.index] = one.entity.saved_id
-        return outcomes
 
     async def _until_sure(self, items: Sequence[Prepared[E]], exc: AcompsError, owner: str) -> list[SaveOutcome[E]]:
         outcomes: list[SaveOutcome[E]] = []
@@ -223,10 +232,8 @@ class Delivery(Generic[E]):
 
 
 def _in_doubt(error: AcompsError) -> bool:
-    """Whether the request may have been carried out. A refusal is an answer; 503 promises that nothing was done."""
-    if isinstance(error, ServerFailed):
-        return error.status in {500, 502, 504}
-    return isinstance(error, OutcomeUnknown | MalformedAnswer)
+    """Whether the request may have been carried out. A refusal is an answer."""
+    return in_doubt(error) or isinstance(error, MalformedAnswer)
 
 
 def _successes(items: Sequence[Prepared[E]], ids: Sequence[uuid.UUID], owner: str) -> list[SaveOutcome[E]]:

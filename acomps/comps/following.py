@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Final
 from acomps.comps.output_parts import RangeForm, read_part
 from acomps.entities import HpcJob, Simulation, WorkItem
 from acomps.errors import AuthenticationFailed, NotFound, PermissionDenied, UsageError
-from acomps.transport import Channel, Clock
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
 
     from acomps.comps.output_listing import OutputListing, Producer
+    from acomps.transport import Channel, Clock
 
 __all__ = ["Follower", "Polling"]
 
@@ -48,7 +48,7 @@ class Follower:
         clock: Clock | None = None,
     ) -> None:
         self._channel, self._listing, self._entity, self._path = channel, listing, entity, path
-        self._polling, self._on_attempt, self._clock = polling, on_attempt, clock or Clock()
+        self._polling, self._on_attempt, self._clock = polling, on_attempt, clock or channel.clock
         self._operation = f"follow {path!r} of {entity.described}"
         self._job: HpcJob | None = None
         self._url: str | None = None

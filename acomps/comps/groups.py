@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from acomps.comps.report import SaveFailure, SaveReport
 from acomps.comps.resource import Reference, Runnable, id_of
-from acomps.comps.streams import each
 from acomps.entities import Experiment, Suite
 from acomps.errors import AcompsError, MalformedAnswer
 from acomps.events import Saved, Sink, ignore
 from acomps.query import Query
+from acomps.streams import each
 from acomps.transport import Replay
 from acomps.wire import spelling
 from acomps.wire.decode import confirmed, decode_ids

@@ -7,6 +7,7 @@ document tells when they do not.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import uuid
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ import anyio
 import anyio.to_thread
 import orjson
 
-from acomps.errors import UsageError
+from acomps.errors import NotWritten, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -86,10 +87,18 @@ class Journal:
                 await anyio.to_thread.run_sync(self.write, line)
 
     def write(self, line: object) -> None:
-        """Append one line and bring it to the disk. Blocks: call it in a thread."""
-        self._handle.write(orjson.dumps(line) + b"\n")
-        self._handle.flush()
-        os.fsync(self._handle.fileno())
+        """Append one line and bring it to the disk, or leave the journal as it was. Blocks: call it in a thread."""
+        handle = self._handle.fileno()
+        good = os.fstat(handle).st_size
+        left = memoryview(orjson.dumps(line) + b"\n")
+        try:
+            while left:
+                left = left[os.write(handle, left) :]
+            os.fsync(handle)
+        except OSError as exc:
+            with contextlib.suppress(OSError):
+                os.ftruncate(handle, good)
+            raise _not_written(self._path, exc) from exc
 
     def close(self) -> None:
         """Close the file."""
@@ -97,8 +106,11 @@ class Journal:
 
 
 def _open(path: Path, server: str, kind: str, new_run: str) -> Journal:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle = path.open("a+b")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = path.open("a+b")
+    except OSError as exc:
+        raise _not_written(path, exc) from exc
     try:
         handle.seek(0)
         head = {"journal": _FORMAT, "server": server, "kind": kind}
@@ -111,6 +123,13 @@ def _open(path: Path, server: str, kind: str, new_run: str) -> Journal:
     except BaseException:
         handle.close()
         raise
+
+
+def _not_written(path: Path, error: OSError) -> NotWritten:
+    return NotWritten(
+        f"cannot write the journal {path}: {error.strerror or error}; check the folder and the free space, "
+        "then save again with it"
+    )
 
 
 def _read(handle: BinaryIO, path: Path, head: Mapping[str, str]) -> tuple[str | None, dict[int, Entry], set[int], int]:

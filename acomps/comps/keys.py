@@ -6,20 +6,23 @@ It is fixed before the first try, so however often an entity is sent, it is reco
 
 from __future__ import annotations
 
+import re
 import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from acomps.errors import NotFound
+from acomps.errors import NotFound, UsageError
 from acomps.transport import Replay
 from acomps.wire.decode import decode_tagged
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from acomps.transport import Channel
 
-__all__ = ["KEY_TAG", "RunKeys", "new_run"]
+__all__ = ["KEY_TAG", "RunKeys", "SaveKey", "new_run"]
 
 #: The name of the tag.
 KEY_TAG: Final = "acomps_key"
@@ -27,6 +30,25 @@ KEY_TAG: Final = "acomps_key"
 _GROUP: Final = 100
 #: A group has at most so many entities, unless the server has created some of them more than once.
 _ASK_FOR: Final = 10 * _GROUP
+#: What the name of a run may be: it becomes a part of a tag that is searched for.
+_NAME: Final = re.compile(r"[0-9A-Za-z-]{1,80}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SaveKey:
+    """The name of a save, chosen and noted by its caller before the first try, so that a later call can go on with it.
+
+    `again` says that an earlier call with this name may have saved some of the entities: they are looked for first.
+    `places` are the places (from 0) that the entities had in that call, when not all of them are given again.
+    """
+
+    run: str
+    places: Sequence[int] | None = None
+    again: bool = False
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.run):
+            raise UsageError(f"the name of a save is of letters, digits and hyphens, at most 80 of them: {self.run!r}")
 
 
 def new_run() -> str:

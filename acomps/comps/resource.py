@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Final, Generic, TypeVar
 import anyio
 from anyio import to_thread
 
-from acomps.comps.streams import task_group
 from acomps.entities import TagOperation
 from acomps.entities.checks import as_uuid
 from acomps.entities.record import Record
-from acomps.errors import NotFound, OutcomeUnknown, Refused, UsageError, ValidationFailed
+from acomps.errors import NotFound, OutcomeUnknown, Refused, ServerFailed, UsageError, ValidationFailed
 from acomps.events import Listed, Sink, ignore
 from acomps.query import Query
-from acomps.transport import Replay
+from acomps.streams import task_group
+from acomps.transport import Replay, in_doubt
 from acomps.wire.decode import collector_paused, confirmed, decode_changes, decode_entities, decode_rows, only, rows
 from acomps.wire.encode import encode, tags_document
 from acomps.wire.params import query_params
@@ -88,7 +88,7 @@ class Resource(Generic[E]):
                 async for page in self._pages(query or Query()):
                     await send.send(page)
 
-        async with task_group() as tasks, receive:
+        async with receive, task_group() as tasks:
             tasks.start_soon(fetch)
             async for page in receive:
                 entities = await self._in_thread(page, self._entities)
@@ -228,7 +228,9 @@ class Runnable(Resource[E]):
         """A request that the server refuses with `done` when there is nothing (left) to do."""
         try:
             await self._channel.call(method, path, operation=operation, replay=Replay.CHECKED, query=query)
-        except OutcomeUnknown:
+        except (OutcomeUnknown, ServerFailed) as error:
+            if not in_doubt(error):
+                raise
             try:
                 await self._channel.call(method, path, operation=operation, replay=Replay.SAFE, query=query)
             except done:

@@ -13,14 +13,14 @@ from acomps.comps.batches import Numbered, Prepared, Preparer, as_saved
 from acomps.comps.contents import Contents, Store
 from acomps.comps.delivery import Delivery, hopeless
 from acomps.comps.journal import Entry, Journal
-from acomps.comps.keys import RunKeys, new_run
+from acomps.comps.keys import RunKeys, SaveKey, new_run
 from acomps.comps.pace import Pace
 from acomps.comps.report import Missing, SavedEntity, SaveFailed, SaveFailure, SaveOutcome, SaveReport, attach_report
-from acomps.comps.streams import each, task_group
 from acomps.entities import Simulation, WorkItem
-from acomps.errors import AcompsError
+from acomps.errors import AcompsError, NotWritten, UsageError
 from acomps.events import Saved, Sink
 from acomps.settings import Settings
+from acomps.streams import each, task_group
 from acomps.transport import Channel
 
 if TYPE_CHECKING:
@@ -51,11 +51,20 @@ class Saving(Generic[E]):
     """One call of `save_all`: a feeder that reads the input, and workers that deliver what it hands them."""
 
     def __init__(
-        self, way: Way, *, journal: Path | None = None, keys: bool = True, missing: Missing = "upload"
+        self,
+        way: Way,
+        *,
+        journal: Path | None = None,
+        keys: bool = True,
+        key: SaveKey | None = None,
+        missing: Missing = "upload",
     ) -> None:
+        if key is not None and journal is not None:
+            raise UsageError("a journal has a key of its own: give a journal, or a key")
         self._way = way
         self._journal_path = journal
-        self._with_keys = keys or journal is not None
+        self._with_keys = keys or journal is not None or key is not None
+        self._key = key or SaveKey(run=new_run())
         self._missing: Missing = missing
         self._each: MemoryObjectSendStream[SaveOutcome[E]] | None = None
         self._outcomes: dict[int, SaveOutcome[E]] = {}
@@ -66,7 +75,7 @@ class Saving(Generic[E]):
     async def run(self, entities: Iterable[E] | AsyncIterable[E]) -> SaveReport[E]:
         """Save them all. When the server is lost on the way, SaveFailed holds the report of what was confirmed."""
         channel, settings = self._way.channel, self._way.settings
-        run = new_run()
+        run = self._key.run
         if self._journal_path is not None:
             self._journal = await Journal.open(
                 self._journal_path, server=channel.address.root, kind=self._way.plural, new_run=run
@@ -106,11 +115,11 @@ class Saving(Generic[E]):
         self, entities: Iterable[E] | AsyncIterable[E], delivery: Delivery[E], preparer: Preparer
     ) -> None:
         send, receive = anyio.create_memory_object_stream[_Group[E]](0)
-        async with task_group() as tasks:
+        # Open to the end: workers that are cancelled must not look to the feeder like a broken stream.
+        async with receive, task_group() as tasks:
             tasks.start_soon(self._feed, entities, send)
             for _ in range(self._way.settings.saves_at_most):
                 tasks.start_soon(self._work, receive.clone(), delivery, preparer)
-            receive.close()
 
     def _report(self, delivery: Delivery[E]) -> SaveReport[E]:
         ordered = [self._outcomes[index] for index in sorted(self._outcomes)]
@@ -126,7 +135,7 @@ class Saving(Generic[E]):
     async def _feed(self, entities: Iterable[E] | AsyncIterable[E], send: MemoryObjectSendStream[_Group[E]]) -> None:
         """Hand the input out in groups; a group waits until a worker is free, so little of the input is in memory."""
         group: _Group[E] = []
-        counter = itertools.count()
+        counter = itertools.count() if self._key.places is None else iter(self._key.places)
         async with send:
             async for entity in each(entities):
                 group.append((next(counter), entity))
@@ -169,10 +178,20 @@ class Saving(Generic[E]):
         try:
             if self._journal is not None:
                 to_send = await self._resumed(self._journal, to_send, delivery, owner)
+            elif self._key.again:
+                to_send = await self._left(to_send, delivery, owner)
             if to_send:
                 outcomes = await delivery.deliver(to_send, owner)
-                await self._confirm(outcomes, to_send)
+                try:
+                    await self._confirm(outcomes, to_send)
+                except NotWritten:
+                    # They are saved nevertheless, which the report has to say.
+                    await self._record(outcomes, delivery)
+                    raise
                 await self._record(outcomes, delivery)
+        except NotWritten:
+            # The journal cannot go on, and so the save does not.
+            raise
         except AcompsError as exc:
             await self._record([SaveFailure(item.index, item.given, exc) for item in to_send], delivery)
 
@@ -188,6 +207,13 @@ class Saving(Generic[E]):
         left = [item for item in items if item.index not in there]
         await journal.begin(RunKeys.group(item.index) for item in left)
         return left
+
+    async def _left(self, items: list[Prepared[E]], delivery: Delivery[E], owner: str) -> list[Prepared[E]]:
+        """What is left to send of what an earlier call with the same key may have saved."""
+        found = await delivery.found_again(items, owner)
+        await self._record(found, delivery)
+        there = {one.index for one in found}
+        return [item for item in items if item.index not in there]
 
     async def _confirm(self, outcomes: list[SaveOutcome[E]], items: list[Prepared[E]]) -> None:
         if self._journal is None:

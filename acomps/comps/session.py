@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from acomps.comps.accounts import Environments, Users
 from acomps.comps.asset_collections import AssetCollections
+from acomps.comps.cloning import Cloning
 from acomps.comps.groups import Experiments, Suites
 from acomps.comps.harvesting import DEFAULT_LAYOUT, Harvester
 from acomps.comps.outputs import Outputs
@@ -17,10 +18,13 @@ from acomps.events import ignore
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+    from datetime import datetime
     from pathlib import Path
 
+    from acomps.comps.cloning import Rerun
     from acomps.comps.harvesting import Harvested, Layout, Source
     from acomps.comps.progress import Progress
+    from acomps.comps.resource import Reference
     from acomps.comps.watched import Watchable
     from acomps.entities import Simulation
     from acomps.events import Sink
@@ -48,6 +52,7 @@ class Session:
         self.users = Users(channel)
         self._harvester = Harvester(channel, self.outputs, self.simulations, self.experiments)
         self._watch = Watch(channel, settings, self.simulations, self.work_items)
+        self._cloning = Cloning(self.simulations, self.experiments, self.user)
 
     def watch(self, source: Watchable, *, errors: bool = False, on_progress: Sink = ignore) -> AsyncIterator[Progress]:
         """How far things are, until all are at their end; at most ten small requests per look, however many they are.
@@ -121,6 +126,25 @@ class Session:
             source, patterns, into=into, layout=layout, strict=strict, at_once=at_once, on_progress=on_progress
         )
 
+    async def clone(self, simulation: Reference, *, experiment: Reference | None = None) -> Simulation:
+        """Save a copy of a simulation: name, description, tags, configuration and files, not its state.
+
+        It goes to `experiment`, by default that of the original; or to a new one with the same configuration when the
+        original belongs to somebody else. Its tag ClonedFromSimulation names the original.
+        """
+        return await self._cloning.clone(simulation, experiment)
+
+    async def rerun_failed(
+        self, experiment: Reference, *, commission: bool = True, delete_old: bool = False, on_progress: Sink = ignore
+    ) -> Rerun:
+        """Copy all failed simulations of an experiment as `clone` does, and commission what is created in it.
+
+        The old ones get the tag ClonedToRerun, or are deleted with `delete_old`, once the copies are there.
+        """
+        return await self._cloning.rerun_failed(
+            experiment, commission=commission, delete_old=delete_old, on_progress=on_progress
+        )
+
     @property
     def server(self) -> str:
         """The root URL of the server."""
@@ -129,6 +153,10 @@ class Session:
     async def user(self) -> str:
         """The name of the user who is logged in."""
         return (await self._channel.token()).user
+
+    async def login_ends(self) -> datetime:
+        """When the login must have been renewed, which the session does by itself."""
+        return (await self._channel.token()).expiry
 
     async def logout(self) -> None:
         """Forget the login, also for other programs that share its cache."""

@@ -11,16 +11,17 @@ import anyio
 from acomps.comps.report import SaveOutcome
 from acomps.comps.resource import Reference, Runnable, id_of
 from acomps.comps.saving import Saving, Way
-from acomps.comps.streams import task_group
 from acomps.entities import Simulation, SimulationState, WorkItem
 from acomps.events import Sink, ignore
 from acomps.query import Query
+from acomps.streams import task_group
 from acomps.wire import spelling
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Mapping
 
     from acomps.comps.contents import Store
+    from acomps.comps.keys import SaveKey
     from acomps.comps.report import Missing, SaveReport
     from acomps.settings import Settings
     from acomps.transport import Channel
@@ -52,6 +53,7 @@ class Batched(Runnable[B], Generic[B]):
         *,
         journal: Path | str | None = None,
         keys: bool = True,
+        key: SaveKey | None = None,
         missing: Missing = "upload",
         on_progress: Sink = ignore,
     ) -> SaveReport[B]:
@@ -63,13 +65,14 @@ class Batched(Runnable[B], Generic[B]):
 
         Each new entity gets a tag `acomps_key`, by which it is found when an answer is lost, so that none is made
         twice; without `keys` such an entity is a failure that has to be looked into. A `journal` is a file that notes
-        what is confirmed: the same call with the same entities then does only what is missing. `missing` says what
+        what is confirmed: the same call with the same entities then does only what is missing; NotWritten ends the save
+        when it cannot be written any more. `key` does that for a caller with a journal of its own. `missing` says what
         happens to entities with files, given by md5, that the server lacks.
 
             report = await comps.simulations.save_all(sweep, journal="sweep.journal")
             report.raise_for_failures()
         """
-        return await self._saving(journal, keys, missing, on_progress).run(entities)
+        return await self._saving(journal, keys, key, missing, on_progress).run(entities)
 
     @asynccontextmanager
     async def save_each(
@@ -78,6 +81,7 @@ class Batched(Runnable[B], Generic[B]):
         *,
         journal: Path | str | None = None,
         keys: bool = True,
+        key: SaveKey | None = None,
         missing: Missing = "upload",
         on_progress: Sink = ignore,
     ) -> AsyncGenerator[AsyncIterable[SaveOutcome[B]]]:
@@ -87,17 +91,19 @@ class Batched(Runnable[B], Generic[B]):
             async for outcome in outcomes:
                 ...
         """
-        saving = self._saving(journal, keys, missing, on_progress)
+        saving = self._saving(journal, keys, key, missing, on_progress)
         send, receive = anyio.create_memory_object_stream[SaveOutcome[B]](0)
-        async with task_group() as tasks, receive:
+        async with receive, task_group() as tasks:
             tasks.start_soon(saving.run_each, entities, send)
             yield receive
             tasks.cancel_scope.cancel()
 
-    def _saving(self, journal: Path | str | None, keys: bool, missing: Missing, on_progress: Sink) -> Saving[B]:
+    def _saving(
+        self, journal: Path | str | None, keys: bool, key: SaveKey | None, missing: Missing, on_progress: Sink
+    ) -> Saving[B]:
         way = Way(self._channel, self._settings, self._spelling.plural, self._store, on_progress)
         path = None if journal is None else Path(journal)
-        return Saving[B](way, journal=path, keys=keys, missing=missing)
+        return Saving[B](way, journal=path, keys=keys, key=key, missing=missing)
 
 
 class Simulations(Batched[Simulation]):

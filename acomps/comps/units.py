@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Final, Protocol
 from acomps.comps.counting import in_experiment
 from acomps.comps.progress import Counts
 from acomps.comps.resource import Resource
-from acomps.comps.streams import task_group
 from acomps.entities import Simulation, SimulationState, WorkItem
 from acomps.query import Query
+from acomps.streams import task_group
 from acomps.wire import spelling
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from weakref import WeakValueDictionary
 import anyio
 import anyio.to_thread
 
-from acomps.comps.streams import each, spread, task_group
 from acomps.errors import AcompsError, AuthenticationFailed, ChecksumMismatch, NotSent, UsageError
 from acomps.events import Sink, Uploaded, ignore
+from acomps.streams import each, spread, task_group
 from acomps.transfer import FileContent, HashCache, Measured, Source, is_stored, measured, upload
 from acomps.transport import Replay
 from acomps.wire import spelling

@@ -6,12 +6,11 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from acomps.comps.finished import Gatherer
-from acomps.comps.patience import Interval, Patience
 from acomps.comps.progress import Progress, ProgressMaker, is_final, same
 from acomps.comps.watched import Watching, settled
 from acomps.errors import UsageError
 from acomps.events import Sink, ignore
-from acomps.transport import Clock
+from acomps.transport.patience import Interval, Patience
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from acomps.entities import Simulation, WorkItem
     from acomps.query import Query
     from acomps.settings import Settings
-    from acomps.transport import Channel
+    from acomps.transport import Channel, Clock
 
 __all__ = ["Watch"]
 
@@ -40,7 +39,7 @@ class Watch:
     ) -> None:
         self._simulations = simulations
         self._watching = Watching(channel, settings, simulations, work_items)
-        self._clock = clock or Clock()
+        self._clock = clock or channel.clock
         self._page_size = settings.page_size
         self._settings = settings.watch
 

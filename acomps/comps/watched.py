@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from acomps.comps.counting import Counting, in_experiment
 from acomps.comps.progress import is_final
-from acomps.comps.streams import task_group
 from acomps.comps.units import (
     REQUESTS_PER_POLL,
     ExperimentUnit,
@@ -24,6 +23,7 @@ from acomps.entities.checks import as_uuid
 from acomps.entities.record import Record
 from acomps.errors import NotFound, UsageError
 from acomps.query import Query
+from acomps.streams import task_group
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,8 +36,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Watchable", "Watched", "Watching", "settled"]
 
-#: What is fetched of a failure.
-_FAILURE: Final = Query().select("id", "name", "experiment_id", "state", "error_message").children("tags")
+#: What is fetched of a failure: a work item belongs to no experiment.
+_FAILED_ITEM: Final = Query().select("id", "name", "state", "error_message").children("tags")
+_FAILED_SIMULATION: Final = _FAILED_ITEM.select("experiment_id")
 
 #: What can be watched. An id alone is an experiment's, ids in an iterable are simulations'.
 Watchable: TypeAlias = "Reference | Query | Iterable[Reference]"
@@ -141,6 +142,7 @@ class Watched:
         self._units = deque(units)
         singles = [unit for unit in units if isinstance(unit, SinglesUnit)]
         self._resource = singles[0].resource if singles else simulations
+        self._failure = _FAILED_SIMULATION if self._resource is simulations else _FAILED_ITEM
         self._failures: dict[uuid.UUID, Simulation | WorkItem | None] = {}
         #: How many failures of each part have been fetched, or are gone.
         self._fetched: Counter[uuid.UUID | None] = Counter()
@@ -219,7 +221,7 @@ class Watched:
 
     async def _fetch_one(self, entity_id: uuid.UUID) -> None:
         try:
-            self._failures[entity_id] = await self._resource.get(entity_id, _FAILURE)
+            self._failures[entity_id] = await self._resource.get(entity_id, self._failure)
         except NotFound:
             self._failures[entity_id] = None
 

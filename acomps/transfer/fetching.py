@@ -16,14 +16,14 @@ from acomps.transfer.blocks import BLOCK_BYTES
 from acomps.transfer.partfile import PartFile, write_whole
 from acomps.transfer.promise import not_written
 from acomps.transfer.reading import Reading, Wanted
-from acomps.transport import Clock, Replay
+from acomps.transport import Replay
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from acomps.transfer.promise import Fetched, Promise
-    from acomps.transport import Channel
+    from acomps.transport import Channel, Clock
 
 __all__ = ["fetch"]
 
@@ -66,7 +66,7 @@ async def fetch(
     try:
         done = await to_thread.run_sync(part.open)
         wanted = Wanted(url, operation, length, growing=growing)
-        reading = Reading(channel, wanted, part, told.add, clock or Clock())
+        reading = Reading(channel, wanted, part, told.add, clock or channel.clock)
         await reading.run(done, ranges=large)
         try:
             return await _published(part)

@@ -11,6 +11,7 @@ import shutil
 import sys
 import threading
 import uuid
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from acomps.errors import ChecksumMismatch
@@ -21,7 +22,6 @@ from acomps.transfer.spans import total
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
     from acomps.transfer.promise import Promise
     from acomps.transfer.spans import Span
@@ -144,8 +144,7 @@ class PartFile:
         self._close()
 
     def _name_it(self, key: str) -> None:
-        stem = os.fsencode(self._target.name)[:_LONGEST_STEM].decode("utf-8", "ignore")
-        self._path = self._target.with_name(f".{stem}.{key}.part")
+        self._path = Path(_path_for(self._target, key))
         self._noted = self._path.with_suffix(".ranges")
 
     def _try_open(self) -> bool:
@@ -190,29 +189,58 @@ class PartFile:
 
 
 def write_whole(target: Path, data: bytes, promise: Promise) -> Fetched:
-    """Check a small file and put it in its place; nothing else is left, whatever happens."""
+    """Check a small file and put it in its place; nothing else is left, not even of a run that was killed here."""
     digest = hashlib.md5(data, usedforsecurity=False).digest()
     _check(target.name, promise, len(data), digest)
-    stem = os.fsencode(target.name)[:_LONGEST_STEM].decode("utf-8", "ignore")
-    part = os.path.join(target.parent, f".{stem}.{secrets.token_hex(6)}.part")
     try:
-        handle = os.open(part, _FLAGS | os.O_EXCL, 0o666)
+        handle, part = _own_file(target, promise)
     except FileNotFoundError:
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(part, _FLAGS | os.O_EXCL, 0o666)
+        handle, part = _own_file(target, promise)
     try:
-        try:
-            left = memoryview(data)
-            while left:
-                left = left[os.write(handle, left) :]
-        finally:
-            os.close(handle)
+        left = memoryview(data)
+        while left:
+            left = left[os.write(handle, left) :]
+        if sys.platform == "win32":
+            os.close(handle)  # An open file cannot be renamed there.
+            handle = -1
         os.replace(part, target)
     except BaseException:
         with contextlib.suppress(OSError):
             os.unlink(part)
         raise
+    finally:
+        if handle >= 0:
+            os.close(handle)
     return Fetched(length=len(data), md5=uuid.UUID(bytes=digest))
+
+
+def _own_file(target: Path, promise: Promise) -> tuple[int, str]:
+    """An empty file beside the target that is ours alone, and its path.
+
+    Its name belongs to the target and the promise, so what a killed run has left is taken over; when another program
+    is at it, ours has another name.
+    """
+    if promise.unique:
+        path = _path_for(target, promise.key(target.name))
+        handle = os.open(path, _FLAGS, 0o666)
+        try:
+            if try_lock(handle) and os.path.samestat(os.fstat(handle), os.stat(path)):
+                os.ftruncate(handle, 0)
+                return handle, path
+        except FileNotFoundError:
+            pass
+        except BaseException:
+            os.close(handle)
+            raise
+        os.close(handle)
+    path = _path_for(target, secrets.token_hex(6))
+    return os.open(path, _FLAGS | os.O_EXCL, 0o666), path
+
+
+def _path_for(target: Path, key: str) -> str:
+    stem = os.fsencode(target.name)[:_LONGEST_STEM].decode("utf-8", "ignore")
+    return os.path.join(target.parent, f".{stem}.{key}.part")
 
 
 def _check(name: str, promise: Promise, length: int, digest: bytes | None) -> None:

@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING
 
 from acomps.errors import OutcomeUnknown, Refused
 from acomps.transfer.reading import OUT_OF_RANGE, OtherRange, Patience, RangesIgnored, Wanted
-from acomps.transport import Clock
 from acomps.wire.ranges import encode_range
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from acomps.transport import Channel
+    from acomps.transport import Channel, Clock
 
 __all__ = ["stream_bytes"]
 
@@ -22,7 +21,7 @@ async def stream_bytes(
 ) -> AsyncGenerator[bytes]:
     """The bytes of the file at `url` from `start` up to `length`, in pieces of any size; it may have grown since."""
     wanted = Wanted(url, operation, length, growing=True)
-    patience = Patience(channel.settings.retry, clock or Clock())
+    patience = Patience(channel.settings.retry, clock or channel.clock)
     at = start
     ignored = False
     while at < length:

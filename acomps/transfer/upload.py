@@ -13,13 +13,11 @@ from acomps.errors import (
     AcompsError,
     ChecksumMismatch,
     NotFound,
-    OutcomeUnknown,
-    ServerFailed,
     TooLarge,
     ValidationFailed,
 )
 from acomps.transfer.content import FileContent, Measured
-from acomps.transport import Clock, Replay
+from acomps.transport import Replay, in_doubt
 from acomps.wire.uploads import RANGES_HEADER, decode_size, decode_spans, takes_any_order
 
 if TYPE_CHECKING:
@@ -46,7 +44,6 @@ FAST_S: Final = 2.0
 SLOW_S: Final = 10.0
 
 _PIECE_BYTES: Final = 1 * MIB
-_PERHAPS_DONE: Final = frozenset({500, 502, 504})
 
 
 async def is_stored(channel: Channel, content: Measured) -> bool:
@@ -77,7 +74,7 @@ class _Upload:
     ) -> None:
         self._channel, self._content = channel, content
         self._ranges_at_once, self._on_bytes = ranges_at_once, on_bytes
-        self._clock = Clock()
+        self._clock = channel.clock
         self._any_order = False
         self._chunk_bytes = FIRST_CHUNK_BYTES
         self._most_bytes = MOST_CHUNK_BYTES
@@ -137,7 +134,7 @@ class _Upload:
                 for _ in range(workers):
                     tasks.start_soon(self._work, missing, workers, tasks.cancel_scope)
         failure, self._failure = self._failure, None
-        if failure is None or _resumable(failure):
+        if failure is None or in_doubt(failure):
             return failure
         if isinstance(failure, ValidationFailed) and not missing.bytes:
             raise self._mismatch(failure.server_message or str(failure)) from failure
@@ -159,7 +156,7 @@ class _Upload:
             except AcompsError as exc:
                 self._failure = self._failure or exc
                 self._chunk_bytes = max(self._chunk_bytes // 2, LEAST_CHUNK_BYTES)
-                if not _resumable(exc):
+                if not in_doubt(exc):
                     scope.cancel()
                 return
             if alone and self._any_order:
@@ -273,13 +270,6 @@ class _Missing:
         """These have not been sent after all."""
         self._spans.append((first, end))
         self.bytes += end - first
-
-
-def _resumable(failure: AcompsError) -> bool:
-    """Whether the server may have more than before, and can be asked how much."""
-    return isinstance(failure, OutcomeUnknown) or (
-        isinstance(failure, ServerFailed) and failure.status in _PERHAPS_DONE
-    )
 
 
 def _size(spans: Iterable[Span]) -> int:

@@ -12,7 +12,8 @@ from acomps.transport.credentials import (
     GivenCredentials,
     NoPrompt,
 )
-from acomps.transport.retry import Replay
+from acomps.transport.dialect import Dialect
+from acomps.transport.retry import Replay, in_doubt
 from acomps.transport.tokens import Token, TokenKind
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "ConsolePrompt",
     "CredentialPrompt",
     "Credentials",
+    "Dialect",
     "GivenCredentials",
     "NoPrompt",
     "Replay",
@@ -31,4 +33,5 @@ __all__ = [
     "Token",
     "TokenKind",
     "asset_path",
+    "in_doubt",
 ]

@@ -108,6 +108,12 @@ class TokenFlow:
                 held = self._held = await self._obtain(rejected)
             return held.token
 
+    async def login(self) -> Token:
+        """A new token, by asking for the user name and the password whatever token there is."""
+        async with self._lock:
+            self._held = await self._login(self._username)
+            return self._held.token
+
     async def logout(self) -> None:
         """Forget the token, in memory and in the cache file."""
         async with self._lock:
@@ -140,7 +146,7 @@ class TokenFlow:
             # While the old token is good nobody should wait for the repeats of an early renewal.
             answer = await self._exchange(_RENEWAL, "PUT", payload, old.token, repeat=not still_good)
             return await self._take(_RENEWAL, answer)
-        except (TransportError, ServerFailed, RateLimited) as exc:
+        except (TransportError, ServerFailed, RateLimited, MalformedAnswer) as exc:
             if not still_good:
                 raise
             logger.debug("renewal postponed: %s", exc)

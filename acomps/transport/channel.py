@@ -12,9 +12,10 @@ import anyio
 from acomps.errors import AuthenticationFailed, UsageError
 from acomps.events import ignore
 from acomps.transport.auth import TokenFlow
-from acomps.transport.client import Client, Outgoing
+from acomps.transport.client import READS, Client, Outgoing
 from acomps.transport.clock import Clock
 from acomps.transport.credentials import GivenCredentials
+from acomps.transport.dialect import COMPS, Dialect
 from acomps.transport.retry import Replay, RetryPolicy
 from acomps.transport.token_cache import TokenCache
 
@@ -36,7 +37,6 @@ T = TypeVar("T")
 
 _JSON: Final = "application/json"
 _NO_HEADERS: Final[Mapping[str, str]] = {}
-_READS: Final = frozenset({"GET", "HEAD"})
 #: One connection more than calls need, for a login or a renewal.
 _TOKEN_CALLS: Final = 1
 
@@ -46,20 +46,22 @@ class Channel:
 
     At most `settings.reads_at_once` GETs are under way, a stream counting until it is closed, and as many other calls;
     further ones wait their turn. All methods raise the errors of `acomps.errors`; cancelling any of them drops
-    its connection. To be used inside `async with`.
+    its connection. To be used inside `async with`. Without a `prompt` there is no login: what a service wants in its
+    place is put into the bodies by its `dialect`.
     """
 
     def __init__(
         self,
         address: Address,
         settings: Settings,
-        prompt: CredentialPrompt,
+        prompt: CredentialPrompt | None,
         sink: Sink = ignore,
         *,
         username: str | None = None,
         clock: Clock | None = None,
+        dialect: Dialect = COMPS,
     ) -> None:
-        clock = clock or Clock()
+        self.clock = clock = clock or Clock()
         if username is None and isinstance(prompt, GivenCredentials):
             username = prompt.credentials.username
         self.address, self.settings = address, settings
@@ -68,10 +70,13 @@ class Channel:
         # Not a CapacityLimiter: it lends only one place to each task, and a task may hold several streams.
         self._reads = anyio.Semaphore(settings.reads_at_once, fast_acquire=True)
         self._writes = anyio.Semaphore(writes, fast_acquire=True)
-        self._client = Client(address, settings, clock, at_once=at_once)
+        self._dialect = dialect
+        self._client = Client(address, settings, clock, at_once=at_once, dialect=dialect)
         self._policy = RetryPolicy(settings.retry, sink, clock)
         cache = TokenCache(address, settings.token_cache_dir)
-        self._tokens = TokenFlow(address.root, self._exchange, prompt, cache, sink, clock, username)
+        self._flow = (
+            None if prompt is None else TokenFlow(address.root, self._exchange, prompt, cache, sink, clock, username)
+        )
 
     async def __aenter__(self) -> Self:
         await self._client.open()
@@ -92,6 +97,10 @@ class Channel:
     async def token(self) -> Token:
         """The session's token, after a login if it has none: the user, the groups and the environments."""
         return await self._tokens.current()
+
+    async def login(self) -> Token:
+        """A new token by a new login, whatever token there is; that one stays when the login fails."""
+        return await self._tokens.login()
 
     async def logout(self) -> None:
         """Forget the token and remove its cache file; a later call logs in again."""
@@ -122,7 +131,7 @@ class Channel:
         outgoing = self._outgoing(
             operation, method, path, query=query, content=json if body is None else body, headers=headers
         )
-        async with self._reads if method in _READS else self._writes:
+        async with self._reads if method in READS else self._writes:
             send = partial(self._client.ask, outgoing)
             return await self._authorised(operation, replay, send, repeat=retry, on_event=on_event)
 
@@ -146,21 +155,28 @@ class Channel:
             async with aclosing(await self._authorised(operation, Replay.SAFE, start)) as answer:
                 yield answer
 
+    @property
+    def _tokens(self) -> TokenFlow:
+        if self._flow is None:
+            raise UsageError(f"{self.address.root}: this channel has no login of its own")
+        return self._flow
+
     async def _authorised(
         self,
         operation: str,
         replay: Replay,
-        send: Callable[[Token], Awaitable[T]],
+        send: Callable[[Token | None], Awaitable[T]],
         *,
         repeat: bool = True,
         on_event: Sink | None = None,
     ) -> T:
         """Send with the session's token; after a 401, which did nothing, once more with a new one."""
-        token = await self._tokens.current()
+        token = None if self._flow is None else await self._flow.current()
         try:
             return await self._policy.around(operation, replay, partial(send, token), repeat=repeat, on_event=on_event)
         except AuthenticationFailed:
-            pass
+            if self._flow is None:
+                raise
         token = await self._tokens.current(rejected=token)
         return await self._policy.around(operation, replay, partial(send, token), repeat=repeat, on_event=on_event)
 
@@ -183,10 +199,11 @@ class Channel:
         headers: Mapping[str, str] = _NO_HEADERS,
         encodings: bytes = b"gzip, deflate",
     ) -> Outgoing:
-        url = self.address.url(path)
+        url = self._dialect.url(self.address, path)
         if query:
             url = f"{url}{'&' if '?' in url else '?'}{urllib.parse.urlencode(query, safe='~')}"
         if content is None or isinstance(content, bytes):
+            content = self._dialect.content(content)
             content_type, length = _JSON, len(content or b"")
         else:
             content_type, length = content.content_type, content.length
@@ -197,7 +214,7 @@ class Channel:
             (b"User-Agent", self._client.user_agent),
             (b"Content-Type", content_type.encode("latin-1")),
         ]
-        if method not in _READS or content is not None:
+        if method not in READS or content is not None:
             lines.append((b"Content-Length", b"%d" % length))
         if headers:
             own = _encoded(headers, operation)

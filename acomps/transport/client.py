@@ -1,6 +1,6 @@
-"""The HTTP client of a session: one httpx client on lanes, which sends each request once.
+"""The HTTP client of a session: it sends each request once, over httpx's transport seam.
 
-With `failures`, `lanes` and `body` this is all that touches httpx.
+With `failures`, `lanes`, `lean` and `body` this is all that touches httpx.
 """
 
 from __future__ import annotations
@@ -13,16 +13,19 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 import httpx
+import sniffio
 from anyio import to_thread
 
 from acomps.errors import MalformedAnswer, OutcomeUnknown, UsageError
 from acomps.transport.answers import Answer, Headers
 from acomps.transport.body import Body, BodyStream
+from acomps.transport.dialect import COMPS, Dialect
 from acomps.transport.failures import FailureTable
 from acomps.transport.lanes import LaneTransport
+from acomps.transport.lean import LeanTransport
 from acomps.transport.proxies import Proxy, proxy_for
 from acomps.transport.redaction import guard_logs, logger
-from acomps.transport.refusals import refusal, refused
+from acomps.transport.refusals import refused
 from acomps.transport.tls import empty_context, tls_context
 
 if TYPE_CHECKING:
@@ -34,8 +37,10 @@ if TYPE_CHECKING:
     from acomps.transport.clock import Clock
     from acomps.transport.tokens import Token
 
-__all__ = ["Client", "Outgoing", "Streamed"]
+__all__ = ["READS", "Client", "Outgoing", "Streamed"]
 
+#: The methods that change nothing.
+READS: Final = frozenset({"GET", "HEAD"})
 _PER_LANE: Final = 4
 _CLOSE_S: Final = 5.0
 _EMPTY: Final = httpx.ByteStream(b"")
@@ -56,8 +61,11 @@ class Outgoing:
 class Client:
     """Sends requests, each once, and turns whatever goes wrong into the errors of acomps."""
 
-    def __init__(self, address: Address, settings: Settings, clock: Clock, *, at_once: int) -> None:
+    def __init__(
+        self, address: Address, settings: Settings, clock: Clock, *, at_once: int, dialect: Dialect = COMPS
+    ) -> None:
         self._address, self._settings, self._clock, self._at_once = address, settings, clock, at_once
+        self._dialect = dialect
         limits = settings.timeouts
         self._extensions = {
             "timeout": {
@@ -67,19 +75,30 @@ class Client:
                 "pool": limits.pool_s,
             }
         }
-        self._http: httpx.AsyncClient | None = None
+        self._transport: httpx.AsyncBaseTransport | None = None
         self._failures = FailureTable(address, limits, None)
         self._answered = False
         self.user_agent = b"acomps"
 
     async def open(self) -> None:
-        """Read certificates and the proxy configuration, and make the lanes; nothing is connected yet."""
+        """Read certificates and the proxy configuration, and make the transport; nothing is connected yet."""
         guard_logs()
         context, proxy, version = await to_thread.run_sync(self._read_surroundings)
         self.user_agent = f"acomps/{version}".encode()
         self._failures = FailureTable(self._address, self._settings.timeouts, proxy)
+        self._transport = self._made_for(context, proxy)
+
+    def _made_for(self, context: ssl.SSLContext, proxy: Proxy | None) -> httpx.AsyncBaseTransport:
+        """The lean transport where it can be used and nothing else is wanted, else lanes."""
+        wanted = self._settings.transport
+        on_asyncio = sniffio.current_async_library() == "asyncio"
+        if wanted == "lean" and (proxy is not None or not on_asyncio):
+            what = f"use the proxy {proxy}" if proxy is not None else "run on another loop than asyncio's"
+            raise UsageError(f"Settings.transport: 'lean' cannot {what}; set it to 'auto'")
+        if wanted != "lanes" and proxy is None and on_asyncio:
+            return LeanTransport(self._at_once, context)
         try:
-            lanes = LaneTransport(
+            return LaneTransport(
                 lanes=-(-self._at_once // _PER_LANE),
                 per_lane=_PER_LANE,
                 verify=context,
@@ -89,9 +108,6 @@ class Client:
             )
         except ImportError as exc:
             raise UsageError(f"the proxy {proxy} needs one more package: pip install socksio") from exc
-        # The timeouts travel with each request; these are for whatever would not carry them.
-        times = httpx.Timeout(self._settings.timeouts.read_s)
-        self._http = httpx.AsyncClient(transport=lanes, trust_env=False, timeout=times)
 
     def _read_surroundings(self) -> tuple[ssl.SSLContext, Proxy | None, str]:
         proxy = proxy_for(self._address, self._settings.proxy)
@@ -105,10 +121,10 @@ class Client:
 
     async def aclose(self) -> None:
         """Close every connection; what is under way fails."""
-        http, self._http = self._http, None
-        if http is not None:
+        transport, self._transport = self._transport, None
+        if transport is not None:
             with anyio.move_on_after(_CLOSE_S, shield=True):
-                await http.aclose()
+                await transport.aclose()
 
     async def ask(self, outgoing: Outgoing, token: Token | None) -> Answer:
         """Send once and read the whole answer; an answer that refuses is raised."""
@@ -116,20 +132,25 @@ class Client:
         try:
             if body is not None:
                 await body.begin()
-            response = await self._client(outgoing.operation).send(request)
+            response = await self._sent(outgoing, request)
+            try:
+                content = await response.aread()
+            except BaseException:
+                await response.aclose()
+                raise
         except httpx.RequestError as exc:
             raise self._failures.translate(exc, outgoing.operation, answered=self._answered) from exc
         finally:
             if body is not None:
                 await _end(body)
         self._answered = True
-        return self._judged(outgoing, response.status_code, Headers(response.headers.raw), response.content)
+        return self._judged(outgoing, response.status_code, Headers(response.headers.raw), content)
 
     async def start(self, outgoing: Outgoing, token: Token | None) -> Streamed:
         """Send once and return at the head of the answer; the caller closes it."""
         request, _ = self._request(outgoing, token)
         try:
-            response = await self._client(outgoing.operation).send(request, stream=True)
+            response = await self._sent(outgoing, request)
         except httpx.RequestError as exc:
             raise self._failures.translate(exc, outgoing.operation, answered=self._answered) from exc
         self._answered = True
@@ -144,14 +165,22 @@ class Client:
         """The answer, or the error that it means."""
         logger.debug("%s: %s %s: %d", outgoing.operation, outgoing.method, outgoing.url, status)
         answer = Answer(outgoing.operation, status, headers, content)
-        if refused(status):
-            raise refusal(answer, self._address.root, self._clock.wall)
+        failure = self._dialect.failure(answer, self._address.root, self._clock.wall)
+        if failure is not None:
+            raise failure
+        if content and outgoing.method not in READS and headers.get("content-type", "").startswith("text/html"):
+            # Of a read the content is looked at; of these often only that there was an answer.
+            raise MalformedAnswer(
+                f"{outgoing.operation}: a web page came in the place of the answer; "
+                "is there a login page or a gateway between here and the server?"
+            )
         return answer
 
-    def _client(self, operation: str) -> httpx.AsyncClient:
-        if self._http is None:
-            raise UsageError(f"{operation}: the session is not open; use it inside `async with`")
-        return self._http
+    async def _sent(self, outgoing: Outgoing, request: httpx.Request) -> httpx.Response:
+        # Not through an httpx client, for nothing of what one adds is wanted here: redirects, cookies, netrc, a log.
+        if self._transport is None:
+            raise UsageError(f"{outgoing.operation}: the session is not open; use it inside `async with`")
+        return await self._transport.handle_async_request(request)
 
     def _request(self, outgoing: Outgoing, token: Token | None) -> tuple[httpx.Request, BodyStream | None]:
         headers = [*outgoing.headers]

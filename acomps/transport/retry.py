@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from acomps.events import Sink
     from acomps.settings import RetrySettings
 
-__all__ = ["Replay", "RetryPolicy", "repeatable"]
+__all__ = ["Replay", "RetryPolicy", "in_doubt", "repeatable"]
 
 T = TypeVar("T")
 
@@ -40,6 +40,11 @@ class Replay(enum.Enum):
     """It is never repeated, and the error goes to the caller."""
 
 
+def in_doubt(error: BaseException | None) -> bool:
+    """Whether the server may have acted, though no answer says so."""
+    return isinstance(error, OutcomeUnknown) or (isinstance(error, ServerFailed) and error.status in _PERHAPS_DONE)
+
+
 def repeatable(error: BaseException | None, replay: Replay) -> bool:
     """Whether the error allows another try; what was surely not done may be repeated whatever `replay` says."""
     match error:
@@ -47,12 +52,10 @@ def repeatable(error: BaseException | None, replay: Replay) -> bool:
             return False
         case NotSent() | RateLimited():
             return True
-        case OutcomeUnknown():
-            return replay is Replay.SAFE
-        case ServerFailed():
-            return error.status == _NOTHING_DONE or (replay is Replay.SAFE and error.status in _PERHAPS_DONE)
+        case ServerFailed() if error.status == _NOTHING_DONE:
+            return True
         case _:
-            return False
+            return replay is Replay.SAFE and in_doubt(error)
 
 
 class RetryPolicy:

@@ -19,7 +19,7 @@ from acomps.transport.tokens import Token
 if TYPE_CHECKING:
     from acomps.transport.address import Address
 
-__all__ = ["TokenCache"]
+__all__ = ["TokenCache", "publish_private", "read_own"]
 
 _LONGEST_TOKEN: Final = 65_536
 
@@ -67,7 +67,7 @@ class TokenCache:
         if path is None:
             return None
         try:
-            text = _read_own(path)
+            text = read_own(path)
             return None if not text.strip() else Token.parse(text.splitlines()[0])
         except FileNotFoundError:
             return None
@@ -80,7 +80,7 @@ class TokenCache:
         if path is None:
             return
         try:
-            _publish_private(path, token.secret)
+            publish_private(path, token.secret)
         except OSError as exc:
             logger.debug("the token file %s cannot be written: %s", path, exc)
 
@@ -105,7 +105,7 @@ def _is_own(info: os.stat_result) -> bool:
     return geteuid is None or info.st_uid == geteuid()
 
 
-def _read_own(path: Path) -> str:
+def read_own(path: Path) -> str:
     """The text of a plain file of this user; in a shared folder it could be anybody's link or pipe."""
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
     descriptor = os.open(path, flags)
@@ -118,7 +118,7 @@ def _read_own(path: Path) -> str:
         return handle.read(_LONGEST_TOKEN).decode("utf-8")
 
 
-def _publish_private(path: Path, text: str) -> None:
+def publish_private(path: Path, text: str) -> None:
     # mkstemp creates the file for this user alone (mode 0600), never through a link.
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:

@@ -12,7 +12,8 @@ __all__ = ["format_time", "parse_time"]
 def format_time(moment: datetime) -> str:
     """`moment` with exactly seven fractional digits, as every COMPS client expects it."""
     moment = moment.astimezone(UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond:06d}0Z"
+    # Not %Y, which some systems do not fill up to four digits: the year 1 is a service's "never".
+    return f"{moment.year:04d}-{moment:%m-%dT%H:%M:%S}.{moment.microsecond:06d}0Z"
 
 
 def parse_time(text: str) -> datetime:

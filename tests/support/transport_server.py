@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self, TypeAlias
 
@@ -24,10 +24,12 @@ __all__ = [
     "Drop",
     "Hold",
     "Instruction",
+    "RawServer",
     "Reply",
     "ScriptedServer",
     "Stalled",
     "Truncated",
+    "read_head",
     "token_text",
 ]
 
@@ -257,3 +259,59 @@ class ScriptedServer:
                 writer.write("\r\n".join([*lines, "", ""]).encode("latin-1") + instruction.body)
                 await writer.drain()
                 return True
+
+
+class RawServer:
+    """Use as `async with`: every connection is handled by a coroutine, and reset when that returns."""
+
+    def __init__(
+        self,
+        handle: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
+        *,
+        host: str = "127.0.0.1",
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self._handle, self._host, self._tls = handle, host, tls
+        self.connections = 0
+        self._handlers: set[asyncio.Task[None]] = set()
+
+    @property
+    def url(self) -> str:
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"http{'s' if self._tls else ''}://{host}:{self.port}"
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(self._serve, self._host, 0, ssl=self._tls)
+        self.port: int = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        self._server.close()
+        for task in self._handlers:
+            task.cancel()
+        if self._handlers:
+            await asyncio.wait(self._handlers)
+        await self._server.wait_closed()
+
+    async def all_closed(self) -> None:
+        """Wait until every connection has been handled to its end."""
+        if self._handlers:
+            await asyncio.wait_for(asyncio.wait(self._handlers), 20)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self.connections += 1
+        self._handlers.add(task)
+        try:
+            await self._handle(reader, writer)
+        except (asyncio.IncompleteReadError, asyncio.CancelledError, ConnectionError):
+            pass
+        finally:
+            self._handlers.discard(task)
+            writer.transport.abort()
+
+
+async def read_head(reader: asyncio.StreamReader) -> bytes:
+    """The head of one request."""
+    return await reader.readuntil(b"\r\n\r\n")

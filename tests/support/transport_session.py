@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 from blockbuster import blockbuster_ctx
 
@@ -15,7 +16,11 @@ from acomps.settings import Settings
 from acomps.transport import Address, Channel, Clock, CredentialPrompt, Credentials, GivenCredentials
 from support.transport_server import PASSWORD, ScriptedServer
 
-__all__ = ["GIVEN", "FakeTime", "opened"]
+__all__ = ["GIVEN", "FakeTime", "Transport", "on_transport", "opened"]
+
+Transport: TypeAlias = Literal["auto", "lanes"]
+
+_chosen: Transport = "auto"
 
 GIVEN = GivenCredentials(Credentials("jdoe", PASSWORD))
 
@@ -43,6 +48,17 @@ class FakeTime:
         self.passed += timedelta(**duration).total_seconds()
 
 
+@contextmanager
+def on_transport(name: Transport) -> Generator[None]:
+    """Channels that are opened meanwhile use this one; "auto" is lean, except through a proxy."""
+    global _chosen
+    before, _chosen = _chosen, name
+    try:
+        yield
+    finally:
+        _chosen = before
+
+
 @asynccontextmanager
 async def opened(
     server: ScriptedServer | str,
@@ -56,7 +72,7 @@ async def opened(
 ) -> AsyncGenerator[Channel]:
     """An open channel whose token cache is in `folder`; blocking calls of acomps in the loop are errors."""
     address = Address.parse(server if isinstance(server, str) else server.url)
-    settings = replace(settings or Settings(), token_cache_dir=folder)
+    settings = replace(settings or Settings(), token_cache_dir=folder, transport=_chosen)
     clock = (time or FakeTime()).clock
     with blockbuster_ctx("acomps"):
         async with Channel(address, settings, prompt, sink, username=username, clock=clock) as channel:

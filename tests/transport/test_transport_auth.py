@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+pytestmark = pytest.mark.usefixtures("each_transport")
+
 
 class Asked:
     """A prompt with prepared answers that keeps what it was asked."""

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
     from pathlib import Path
 
+pytestmark = pytest.mark.usefixtures("each_transport")
+
 
 class Pieces:
     """A body in pieces that counts its iterations and how many of them were ended."""

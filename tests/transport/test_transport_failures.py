@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+pytestmark = pytest.mark.usefixtures("each_transport")
+
 ONCE = Settings(retry=RetrySettings(attempts=1))
 
 
@@ -153,11 +155,6 @@ def server_context(authority: trustme.CA, *names: str) -> ssl.SSLContext:
 
 def tls_server(authority: trustme.CA, *names: str) -> ScriptedServer:
     return ScriptedServer(tls=server_context(authority, *names))
-
-
-@pytest.fixture
-def authority() -> trustme.CA:
-    return trustme.CA()
 
 
 @pytest.fixture

@@ -16,6 +16,8 @@ from acomps.transport.redaction import hide
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.usefixtures("each_transport")
+
 SECRETS = ("hash1", "hash2", "sig", PASSWORD, base64.b64encode(PASSWORD.encode()).decode())
 
 
@@ -23,7 +25,9 @@ async def get(channel: Channel) -> None:
     await channel.call("GET", "/Suites", operation="list suites", replay=Replay.SAFE)
 
 
-async def test_no_log_record_of_any_library_holds_a_secret(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+async def test_no_log_record_of_any_library_holds_a_secret(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, each_transport: str
+) -> None:
     caplog.set_level(logging.DEBUG)
     time = FakeTime()
     script: list[Instruction] = [Reply(), Drop(), Reply(401), Reply(), Reply(500)]
@@ -33,7 +37,7 @@ async def test_no_log_record_of_any_library_holds_a_secret(tmp_path: Path, caplo
         time.advance(hours=3)
         await get(channel)
         await channel.logout()
-    assert "receive_response_headers.complete" in caplog.text
+    assert ("receive_response_headers.complete" in caplog.text) is (each_transport == "lanes")
     assert "list suites: GET" in caplog.text
     for secret in SECRETS:
         assert secret not in caplog.text

@@ -15,6 +15,8 @@ from acomps.transport import Channel
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.usefixtures("each_transport")
+
 CONTENT = os.urandom(300_000)
 
 

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from acomps import SimulationState, UsageError, WatchSettings
-from acomps.comps.patience import Interval
 from acomps.comps.progress import Progress, ProgressMaker, State
+from acomps.transport.patience import Interval
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 

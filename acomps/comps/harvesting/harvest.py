@@ -18,10 +18,10 @@ from acomps.comps.harvesting.losses import Losses
 from acomps.comps.harvesting.sources import Harvestable
 from acomps.comps.harvesting.tally import Tally
 from acomps.comps.harvesting.wanted import Wanted, not_there
-from acomps.comps.streams import task_group
 from acomps.entities import Experiment, OutputFile, Simulation
 from acomps.errors import AcompsError, NotFound
 from acomps.events import Downloaded, Sink
+from acomps.streams import task_group
 
 if TYPE_CHECKING:
     from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
@@ -97,14 +97,15 @@ class Harvest:
         todo_in, todo = anyio.create_memory_object_stream[Harvestable](at_once)
         errands_in, errands = anyio.create_memory_object_stream[_Errand](at_once)
         done_in, done = anyio.create_memory_object_stream[Harvested](at_once)
-        async with task_group() as tasks:
+        # What is received from is open to the end: who is cancelled must not look to senders like a broken stream.
+        async with todo, errands, done, task_group() as tasks:
             tasks.start_soon(self._feed, todo_in)
             for _ in range(at_once):
                 tasks.start_soon(self._survey_each, todo.clone(), errands_in.clone(), done_in.clone())
                 tasks.start_soon(self._fetch_each, errands.clone(), done_in.clone())
-            tasks.start_soon(self._hand_out, done, results)
-            for end in (todo, errands_in, errands, done_in):
-                end.close()
+            tasks.start_soon(self._hand_out, done.clone(), results)
+            errands_in.close()
+            done_in.close()
 
     async def _feed(self, todo: MemoryObjectSendStream[Harvestable]) -> None:
         async with todo:

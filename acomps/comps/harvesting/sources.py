@@ -10,11 +10,11 @@ from typing import TypeAlias
 
 from acomps.comps.groups import Experiments
 from acomps.comps.simulations import Simulations
-from acomps.comps.streams import each
 from acomps.entities import Experiment, Simulation, Suite
 from acomps.entities.checks import as_uuid
 from acomps.errors import UsageError
 from acomps.query import Query
+from acomps.streams import each
 
 __all__ = ["Harvestable", "Source", "Sources"]
 

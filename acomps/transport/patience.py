@@ -6,15 +6,14 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from acomps.errors import Refused, TransportError
 from acomps.events import Waiting
-from acomps.transport import Replay
-from acomps.transport.retry import repeatable
+from acomps.transport.retry import Replay, repeatable
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from acomps.events import Sink
     from acomps.settings import WatchSettings
-    from acomps.transport import Clock
+    from acomps.transport.clock import Clock
 
 __all__ = ["Interval", "Patience"]
 
