@@ -22,7 +22,7 @@ from cyclopts import Parameter
 import acomps
 from acomps.cli.exits import Exit
 from acomps.cli.output import out
-from acomps.cli.progress import described, following
+from acomps.cli.progress import ahead, described, following
 from acomps.comps.child import start_service
 from acomps.results import Outcome, chart, read_inset_chart, write_summary
 
@@ -63,6 +63,8 @@ async def demo(
 
     Starts a local service of its own, submits a sweep of 20 infectivities with 10 seeds each, waits for it, fetches
     every output, writes summary.csv and draws infected.png. Nothing is left running.
+
+    Example: acomps demo --into results
     """
     _require_plots()
     into.mkdir(parents=True, exist_ok=True)
@@ -106,7 +108,7 @@ async def follow(comps: acomps.Session, experiment: acomps.Experiment) -> None:
     last: acomps.Progress | None = None
     with following(out, total) as show, anyio.move_on_after(PATIENCE_S) as patience:
         async for progress in comps.watch(experiment):
-            show(progress.counts)
+            show(progress.counts, ahead(progress))
             if last is None or progress.counts != last.counts:
                 patience.deadline = anyio.current_time() + PATIENCE_S
             last = progress

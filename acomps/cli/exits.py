@@ -29,7 +29,7 @@ from acomps.errors import (
     UsageError,
 )
 
-__all__ = ["Exit", "Verdict", "first_cause", "verdict"]
+__all__ = ["Exit", "LoginNeeded", "Verdict", "first_cause", "verdict"]
 
 
 class Exit(IntEnum):
@@ -44,6 +44,14 @@ class Exit(IntEnum):
     INTERRUPTED = 130
 
 
+class LoginNeeded(AcompsError):
+    """Nobody is logged in to `server`, and there is nobody to ask."""
+
+    def __init__(self, message: str, server: str) -> None:
+        super().__init__(message)
+        self.server = server
+
+
 class Verdict(NamedTuple):
     """What an error means to whoever typed the command."""
 
@@ -53,7 +61,7 @@ class Verdict(NamedTuple):
 
 #: The first kind that fits decides. Where there is no next step, the error's own sentence names it.
 VERDICTS: Final[tuple[tuple[type[BaseException], Verdict], ...]] = (
-    (KeyboardInterrupt, Verdict(Exit.INTERRUPTED, "run the same command again to begin anew")),
+    (KeyboardInterrupt, Verdict(Exit.INTERRUPTED, "run the same command again")),
     (ExtraMissing, Verdict(Exit.USAGE)),
     (UsageError, Verdict(Exit.USAGE)),
     (ContentError, Verdict(Exit.USAGE)),
@@ -62,9 +70,10 @@ VERDICTS: Final[tuple[tuple[type[BaseException], Verdict], ...]] = (
     (RateLimited, Verdict(Exit.CONNECTION, "wait a little, then run the command again")),
     (ServerFailed, Verdict(Exit.CONNECTION, "run the command again later")),
     (LocalServiceFailed, Verdict(Exit.CONNECTION, "start it by hand to see what is wrong: acomps serve")),
-    (AuthenticationFailed, Verdict(Exit.LOGIN, "check the user name and the password")),
+    (AuthenticationFailed, Verdict(Exit.LOGIN, "check the user name and the password: acomps login")),
     (PermissionDenied, Verdict(Exit.LOGIN)),
-    (NotFound, Verdict(Exit.NOT_FOUND)),
+    (LoginNeeded, Verdict(Exit.LOGIN, "acomps login, or set ACOMPS_USERNAME and ACOMPS_PASSWORD")),
+    (NotFound, Verdict(Exit.NOT_FOUND, "see what there is: acomps list KIND, acomps show ID")),
     (AcompsError, Verdict(Exit.FAILED)),
     (OSError, Verdict(Exit.FAILED)),
 )

@@ -1,6 +1,7 @@
 """From harvested files to knowledge: frames, Parquet, Zarr; charts of simulations, a summary, a picture."""
 
 from acomps.results.chart import chart
+from acomps.results.csv_file import to_csv
 from acomps.results.errors import UnreadableOutput
 from acomps.results.frames import frame, frames
 from acomps.results.insetchart import Channel, InsetChart, read_inset_chart
@@ -20,6 +21,7 @@ __all__ = [
     "frames",
     "read_inset_chart",
     "summarise",
+    "to_csv",
     "to_parquet",
     "to_zarr",
     "write_summary",

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
-from acomps.comps.streams import each
 from acomps.entities import Simulation
 from acomps.errors import UsageError
 from acomps.results.insetchart import InsetChart
 from acomps.results.outcome import Outcome
+from acomps.streams import each
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -83,7 +83,7 @@ class Configs:
     """The base configuration and its templates, one for each set of parameters that occurs."""
 
     def __init__(self, base: bytes, adding: frozenset[str]) -> None:
-        self._base = base
+        self.base = base
         self._adding = adding
         self._templates: dict[Names, Template] = {}
 
@@ -91,7 +91,7 @@ class Configs:
         """The base with gaps for these parameters."""
         found = self._templates.get(names)
         if found is None:
-            document = _document(self._base)
+            document = _document(self.base)
             places = [self._place(document, name) for name in names]
             _require_apart(dict(zip(names, places, strict=True)))
             found = self._templates[names] = Template(document, places)

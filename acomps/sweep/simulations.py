@@ -8,10 +8,12 @@ sweep of a million points takes no more memory than one of ten, and it can be wa
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 from acomps.entities import Experiment, Simulation, SimulationFile, Tags, TagValue
 from acomps.entities.checks import base_name
@@ -19,9 +21,6 @@ from acomps.errors import UsageError
 from acomps.sweep.configs import Configs, read_base
 from acomps.sweep.points import Names, Point, Points, points_of
 from acomps.sweep.values import cell
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 __all__ = ["Sweep", "sweep"]
 
@@ -83,6 +82,35 @@ class Sweep(Iterable[Simulation]):
 
     def __len__(self) -> int:
         return self._points.count()
+
+    def points(self) -> Iterator[dict[str, object]]:
+        """The parameters of the points, by name, in order; made one by one."""
+        return (dict(zip(*point, strict=True)) for point in self._points.walk())
+
+    def simulation(self, point: Mapping[str, object]) -> Simulation:
+        """The simulation of one point, which need not be one of the sweep's."""
+        return self._simulation((tuple(point), tuple(point.values())))
+
+    def digest(self) -> str:
+        """A digest of all that decides what the simulations are; walks through the points and reads shared files."""
+        told = hashlib.blake2b(digest_size=16)
+        recipe = self._recipe
+        for part in (
+            self._configs.base,
+            recipe.stem.encode(),
+            recipe.config.encode(),
+            repr(dict(recipe.tags)).encode(),
+        ):
+            told.update(b"%d:%b" % (len(part), part))
+        for file in recipe.files:
+            content = file.content.read_bytes() if isinstance(file.content, Path) else file.content
+            told.update(repr((file.file_name, file.md5_checksum, len(content or b""))).encode())
+            told.update(content or b"")
+        for names, values in self._points.walk():
+            for name, value in zip(names, values, strict=True):
+                told.update(b"%b=%b;" % (name.encode(), cell(name, value).json))
+            told.update(b"\n")
+        return told.hexdigest()
 
     def _simulation(self, point: Point) -> Simulation:
         names, values = point
