@@ -1,96 +1,80 @@
-"""`python -m benchmarks [--quick] [--only NAME] [--latency-ms N] [--json FILE]`: a table of what things cost."""
+"""`python -m benchmarks`: what things cost here, side by side with pyCOMPS doing the same on the same service.
+
+Both sides run in turn, each run in a fresh process, with the defaults that every user has. pyCOMPS needs an interpreter
+that has idm-pycomps 2.11.0: `--pycomps PYTHON`, or the environment variable ACOMPS_PYCOMPS_PYTHON; without one only
+acomps is measured.
+"""
 
 from __future__ import annotations
 
 import argparse
 import os
-import platform
-import statistics
 import subprocess
 import sys
-import tempfile
-from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import anyio
-import orjson
 
 import acomps
-from acomps.comps.child import Service, start_service
-from benchmarks.measure import Measured
+from benchmarks.report import HEAD, draw, machine, row, write_json
+from benchmarks.run import PEER, compare
 from benchmarks.workloads import WORKLOADS
 
-
-async def run_once(workload: str, count: int, service: Service) -> Measured:
-    """One run in a process of its own, so that nothing of the run before helps or hinders it."""
-    job = {
-        "workload": workload,
-        "count": count,
-        "url": service.url,
-        "username": service.username,
-        "password": service.password,
-    }
-    done = await anyio.run_process([sys.executable, "-m", "benchmarks.measure"], input=orjson.dumps(job), stderr=None)
-    return Measured(**orjson.loads(done.stdout))
+if TYPE_CHECKING:
+    from benchmarks.run import Line
 
 
-async def run_all(chosen: argparse.Namespace) -> list[list[Measured]]:
-    """All rounds of all chosen workloads, in turn, against one service in its own process."""
-    names = [chosen.only] if chosen.only else [*WORKLOADS]
-    if chosen.only == "list":
-        names = ["save", "list"]
-    count, rounds = (1_000, 1) if chosen.quick else (chosen.count, chosen.rounds)
-    found: dict[str, list[Measured]] = {name: [] for name in names}
-    with tempfile.TemporaryDirectory(prefix="acomps-benchmark-") as folder:
-        async with start_service(Path(folder), latency_ms=chosen.latency_ms) as service:
-            for _ in range(rounds):
-                for name in names:
-                    found[name].append(await run_once(name, count, service))
-    return list(found.values())
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    made = argparse.ArgumentParser(
+        prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    made.add_argument("--quick", action="store_true", help="one small round of each without delays, under a minute")
+    made.add_argument("--only", action="append", choices=[*WORKLOADS], help="one workload; can be given several times")
+    made.add_argument("--rounds", type=int, default=3, help="the table has their medians (3)")
+    made.add_argument("--count", type=int, help="how much of each workload, instead of what it has by itself")
+    made.add_argument("--latency-ms", type=int, nargs="+", help="delays of every answer, instead of the workload's own")
+    made.add_argument("--pycomps", metavar="PYTHON", default=os.environ.get("ACOMPS_PYCOMPS_PYTHON"))
+    made.add_argument("--json", type=Path, help="write every run to this file")
+    made.add_argument("--plot", type=Path, help="draw the ratios into this PNG, SVG or PDF file (extra: plots)")
+    return made
 
 
-def machine() -> str:
-    """Where the figures come from."""
-    return f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
-
-
-def table(results: list[list[Measured]]) -> str:
-    """Medians of the rounds, one line per workload."""
-    lines = [f"{'workload':<12}{'things':>9}{'wall s':>9}{'CPU s':>9}{'per s':>10}{'grown MiB':>11}{'peak MiB':>10}"]
-    for rounds in results:
-        middle = sorted(rounds, key=lambda one: one.wall_s)[len(rounds) // 2]
-        walls = statistics.median(one.wall_s for one in rounds)
-        lines.append(
-            f"{middle.workload:<12}{middle.things:>9,}{walls:>9.2f}{middle.cpu_s:>9.2f}{middle.per_s:>10,.0f}"
-            f"{middle.grown_mib:>11.1f}{middle.peak_mib:>10.1f}"
+async def run_all(chosen: argparse.Namespace) -> list[Line]:
+    """All chosen workloads; their lines are printed as they come."""
+    found: list[Line] = []
+    print(machine())
+    print(HEAD, flush=True)
+    for name in chosen.only or WORKLOADS:
+        workload = WORKLOADS[name]
+        lines_of_delays = compare(
+            workload,
+            count=chosen.count or (workload.quick if chosen.quick else workload.count),
+            rounds=1 if chosen.quick else chosen.rounds,
+            python=chosen.pycomps,
+            latencies_ms=tuple(chosen.latency_ms or ((0,) if chosen.quick else workload.latencies_ms)),
         )
-    return "\n".join(lines)
+        async for lines in lines_of_delays:
+            peer = next((line for line in lines if line.way == PEER), None)
+            for line in lines:
+                print(row(line, peer), flush=True)
+            found += lines
+    return found
 
 
 def main() -> int:
-    """Parse the command line, run, print, write."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="one small round of each, under a minute")
-    parser.add_argument("--only", choices=[*WORKLOADS], help="one workload (list needs what save leaves)")
-    parser.add_argument("--count", type=int, default=10_000, help="simulations per round (10000)")
-    parser.add_argument("--rounds", type=int, default=3, help="rounds of each workload (3)")
-    parser.add_argument("--latency-ms", type=int, default=0, help="delay of every answer (0)")
-    parser.add_argument("--json", type=Path, help="write all rounds to this file as well")
-    chosen = parser.parse_args()
+    """Parse the command line, run, print, write, draw."""
+    chosen = parser().parse_args()
     try:
-        results = anyio.run(run_all, chosen)
+        lines = anyio.run(run_all, chosen)
     except (acomps.AcompsError, subprocess.CalledProcessError) as exc:
         print(exc, file=sys.stderr)
         return 1
-    print(machine())
-    print(table(results))
     if chosen.json is not None:
-        rounds = [asdict(one) for group in results for one in group]
-        chosen.json.write_bytes(
-            orjson.dumps(
-                {"machine": machine(), "latency_ms": chosen.latency_ms, "rounds": rounds}, option=orjson.OPT_INDENT_2
-            )
-        )
+        write_json(chosen.json, lines)
+    if chosen.plot is not None:
+        draw(chosen.plot, lines)
     return 0
 
 

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import importlib
 import json
-import os
+import resource
 import sys
 import time
 import uuid
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 #: The files of a simulation that is saved: one of its own, and one that all share.
 OWN_BYTES: Final = 2_000
@@ -29,7 +32,8 @@ def peak_mib() -> float:
 
 def cpu_s() -> float:
     """What this process has computed, and the processes that it has started and that have ended."""
-    return sum(os.times()[:4])
+    uses = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(use.ru_utime + use.ru_stime for use in uses)
 
 
 def upload(path: Path) -> None:
@@ -83,6 +87,28 @@ def listing(experiment_id: str, count: int) -> None:
         raise ValueError(f"{found} simulations came, not {count}")
 
 
+def status(experiment_id: str) -> None:
+    """How many simulations of an experiment are in each state, with its own utility."""
+    utility: Any = importlib.import_module("COMPS.utils.get_status")
+    utility.get_status("Experiment", experiment_id, repeat=0)
+
+
+def do(job: dict[str, str]) -> None:
+    """The work of the job; a login is all of it when there is nothing else."""
+    works: dict[str, Callable[[], None]] = {
+        "login": lambda: None,
+        "save": lambda: save(int(job["count"])),
+        "list": lambda: listing(job["experiment"], int(job["count"])),
+        "long-list": lambda: listing(job["experiment"], int(job["count"])),
+        "status": lambda: status(job["experiment"]),
+        "harvest": lambda: harvest(job["experiment"]),
+        "upload": lambda: upload(Path(job["path"])),
+        "download": lambda: download(job["id"], job["output"], Path(job["folder"], "large")),
+        "collection": lambda: collection(Path(job["path"])),
+    }
+    works[job["workload"]]()
+
+
 def main() -> None:
     """Log in, do the job, say what it cost."""
     job: dict[str, str] = json.load(sys.stdin)
@@ -93,20 +119,11 @@ def main() -> None:
         def prompt(self) -> dict[str, str]:
             return {"Username": job["username"], "Password": job["password"]}
 
-    client.login(job["url"], Prompt())
     wall, cpu = time.perf_counter(), cpu_s()
-    if job["work"] == "save":
-        save(int(job["count"]))
-    elif job["work"] == "upload":
-        upload(Path(job["path"]))
-    elif job["work"] == "list":
-        listing(job["experiment"], int(job["count"]))
-    elif job["work"] == "harvest":
-        harvest(job["experiment"])
-    elif job["work"] == "download":
-        download(job["id"], job["path"], Path(job["folder"]) / "theirs.bin")
-    else:
-        collection(Path(job["path"]))
+    client.login(job["url"], Prompt())
+    if job["workload"] != "login":
+        wall, cpu = time.perf_counter(), cpu_s()
+    do(job)
     cost = {"wall_s": time.perf_counter() - wall, "cpu_s": cpu_s() - cpu, "peak_mib": peak_mib()}
     sys.stdout.write("\n" + json.dumps(cost))
 
