@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import contextlib
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-import anyio
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
+from acomps.local.accounts.access import Access
+from acomps.local.accounts.people import OnlyUser, Users
+from acomps.local.accounts.revocations import Revocations
+from acomps.local.accounts.users import UsersFile
+from acomps.local.chores import chores
 from acomps.local.core import Core
+from acomps.local.cybergis.opening import open_cybergis
 from acomps.local.environments import Environments, local_environment
 from acomps.local.errors import Refused
 from acomps.local.executors.environment import simulation_environment
-from acomps.local.executors.process import ProcessExecutor
 from acomps.local.files.contents import Contents
 from acomps.local.files.links import LinkSigner
 from acomps.local.gate import Activity, Gate
@@ -24,17 +29,21 @@ from acomps.local.records import schema
 from acomps.local.records.database import Database
 from acomps.local.records.ids import Ids
 from acomps.local.routes import all_routes
-from acomps.local.tokens import Account, Tokens
+from acomps.local.tokens import Tokens
+from acomps.local.work.places import places_of
 from acomps.local.work.provisioning import Provisioner
 from acomps.local.work.scheduler import Scheduler
+from acomps.local.workers.opening import open_dispatcher
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import AsyncGenerator, Callable, Sequence
 
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from acomps.local.accounts.people import People
     from acomps.local.settings import ServiceSettings
+    from acomps.local.workers import Worker
 
 __all__ = ["Service", "create_app"]
 
@@ -50,7 +59,9 @@ def open_core(settings: ServiceSettings, clock: Callable[[], datetime] = utc_now
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     for name in ("uploads", "running"):
         (folder / name).mkdir(exist_ok=True)
-    environments = Environments((local_environment(folder),))
+    environments = Environments(settings.environments or (local_environment(folder),))
+    for environment in environments.all():
+        environment.make_folders()
     key = secret(folder / "signing-key").encode()
     return Core(
         settings=settings,
@@ -59,17 +70,22 @@ def open_core(settings: ServiceSettings, clock: Callable[[], datetime] = utc_now
         contents=Contents(folder / "contents"),
         environments=environments,
         ids=Ids(),
-        tokens=Tokens(
-            key,
-            lifetime_s=settings.token_lifetime_s,
-            clock=clock,
-            groups=environments.groups(),
-            environments=[environment.name for environment in environments.all()],
+        access=Access(
+            _people(settings, environments),
+            Tokens(key, lifetime_s=settings.token_lifetime_s, clock=clock),
+            Revocations(folder / "revocations.sqlite", clock),
+            environments,
         ),
-        account=Account(login_name(), secret(folder / "password")),
         links=LinkSigner(key, settings.link_lifetime_s),
-        limiter=anyio.CapacityLimiter(settings.jobs_at_once),
+        threads=ThreadPoolExecutor(settings.jobs_at_once, "job"),
     )
+
+
+def _people(settings: ServiceSettings, environments: Environments) -> People:
+    """The users, if there are any; else the person who starts the service."""
+    if settings.users or UsersFile(settings.data_dir).load():
+        return Users(settings.data_dir, {user.name.lower(): user for user in settings.users})
+    return OnlyUser(login_name(), secret(settings.data_dir / "password"), environments.groups())
 
 
 def create_app(settings: ServiceSettings, *, clock: Callable[[], datetime] = utc_now) -> Starlette:
@@ -78,40 +94,63 @@ def create_app(settings: ServiceSettings, *, clock: Callable[[], datetime] = utc
 
 
 class Service:
-    """One service: its application, and what the one who runs it wants to know about it."""
+    """One service: its application, and what the one who runs it wants to know about it.
 
-    def __init__(self, settings: ServiceSettings, *, clock: Callable[[], datetime] = utc_now) -> None:
+    `url` is where the processes of work items reach it; `workers` do work items beside the service's own workers.
+    """
+
+    def __init__(
+        self,
+        settings: ServiceSettings,
+        *,
+        url: str | None = None,
+        workers: Sequence[Worker] = (),
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
         self.core = open_core(settings, clock)
         self._activity = Activity()
-        environment = simulation_environment()
+        variables = simulation_environment()
         self._scheduler = Scheduler(
             self.core,
-            ProcessExecutor(
-                settings.data_dir / "running",
-                cores=settings.cores,
-                grace_s=settings.cancel_grace_s,
-                environment=environment,
-            ),
-            Provisioner(self.core, environment["PATH"]),
+            places_of(self.core.environments, settings, variables),
+            Provisioner(self.core, variables),
         )
+        self._dispatcher = open_dispatcher(
+            self.core, url or f"http://127.0.0.1:{settings.port}", variables, self._scheduler.wake, workers
+        )
+        self._cybergis = open_cybergis(self.core, variables)
         self.app = Starlette(
-            routes=all_routes(self.core, self._scheduler.wake),
+            routes=[*all_routes(self.core, self._wake), *self._cybergis.routes],
             middleware=[Middleware(Gate, self.core, self._activity)],
             exception_handlers={HTTPException: _refuse},
             lifespan=self._lifespan,
         )
+        # The gate takes slashes off the ends of paths: being sent to one with a slash would go on for ever.
+        self.app.router.redirect_slashes = False
 
     def idle_s(self) -> float:
         """For how many seconds nothing was queued or running and nobody asked anything."""
-        return self._activity.quiet_s() if self._scheduler.idle else 0.0
+        idle = self._scheduler.idle and self._dispatcher.idle and self._cybergis.idle
+        return self._activity.quiet_s() if idle else 0.0
+
+    def _wake(self) -> None:
+        self._scheduler.wake()
+        self._dispatcher.wake()
 
     @contextlib.asynccontextmanager
     async def _lifespan(self, _app: Starlette) -> AsyncGenerator[None]:
         try:
-            async with self._scheduler.running():
+            async with (
+                self._scheduler.running(),
+                self._dispatcher.running(),
+                self._cybergis.running(),
+                chores(self.core),
+            ):
                 self._scheduler.wake()
                 yield
         finally:
+            self.core.threads.shutdown(wait=False)
+            self.core.access.close()
             self.core.database.close()
             self.core.contents.close()
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import uuid
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["CannotServe", "OutOfRange", "Refused", "UntrackedContents"]
+__all__ = ["CannotServe", "OutOfRange", "Refused", "TooOften", "UntrackedContents"]
 
 
 class CannotServe(Exception):
@@ -53,3 +54,14 @@ class OutOfRange(Refused):
 
     def headers(self) -> dict[str, str]:
         return {"Content-Range": f"bytes */{self._length}"}
+
+
+class TooOften(Refused):
+    """A request is refused because too many like it came before; it may be repeated after a while."""
+
+    def __init__(self, message: str, wait_s: float) -> None:
+        self._seconds = max(1, math.ceil(wait_s))
+        super().__init__(429, f"{message}: try again in {self._seconds} s")
+
+    def headers(self) -> dict[str, str]:
+        return {"Retry-After": str(self._seconds)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import re
 import time
@@ -11,6 +12,7 @@ import anyio
 import orjson
 from starlette.requests import ClientDisconnect
 
+from acomps.local.accounts.access import Visit
 from acomps.local.errors import Refused
 from acomps.local.files.links import Links
 
@@ -20,19 +22,24 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+    from acomps.local.accounts.viewers import Viewer
     from acomps.local.core import Core
 
-__all__ = ["Activity", "Gate", "links_for", "require_link", "user_of"]
+__all__ = ["Activity", "Gate", "address_of", "links_for", "require_link", "viewer_of", "visit_of"]
 
 _log = logging.getLogger("acomps.local")
 
 #: Paths of calls are read without regard to case; of others so many folders, as then comes the name of a file.
 _FOLDED_FOLDERS: Final = 5
-_USER_KEY: Final = "acomps.user"
+_VISIT_KEY: Final = "acomps.visit"
 _HOST: Final = re.compile(r"[A-Za-z0-9.\-]+(:\d+)?|\[[0-9A-Fa-f:.]+\](:\d+)?")
 #: A refused body is read and dropped up to these limits, so that a client that is still sending can see the answer.
 DRAIN_BYTES: Final = 64 * 1024 * 1024
 DRAIN_S: Final = 5.0
+#: All headers of a request together, and its path and query.
+MAX_HEAD_BYTES: Final = 64 * 1024
+#: What needs no token: logging in, and asking for a new password.
+_OPEN: Final = re.compile(r"/api/(tokens|passwords/[^/]*)")
 
 
 class Activity:
@@ -77,6 +84,7 @@ class Gate:
 
     async def _answer(self, scope: Scope, incoming: _Incoming, answer: _Answer) -> None:
         try:
+            _check_head(scope)
             scope["path"] = _folded(scope["path"])
             self._authenticate(scope)
             await self._app(scope, incoming, answer)
@@ -85,6 +93,8 @@ class Gate:
             refusal = exc
         except ClientDisconnect:
             return  # Nobody is there to be told.
+        except OSError as exc:
+            refusal = _told(exc)
         except Exception as exc:
             refusal = Refused(500, "the service failed on this request; its log has the reason")
             _log.exception("request failed, CorrelationId %s", refusal.correlation_id, exc_info=exc)
@@ -96,13 +106,13 @@ class Gate:
 
     def _authenticate(self, scope: Scope) -> None:
         path = scope["path"]
-        open_to_all = path == "/api/tokens" and scope["method"] == "POST"
+        open_to_all = scope["method"] == "POST" and _OPEN.fullmatch(path) is not None
         if open_to_all or not path.startswith(("/api", "/asset")):
             return
         token = next((value for name, value in scope["headers"] if name == b"x-comps-token"), b"")
         if not token and path.startswith(("/asset/contents/", "/asset/outputs/")):
             return  # The link itself may open them: see require_link.
-        scope[_USER_KEY] = self._core.tokens.user(token.decode("latin-1"))
+        scope[_VISIT_KEY] = self._core.access.visit(token.decode("latin-1"))
 
 
 class _Incoming:
@@ -143,12 +153,33 @@ class _Answer:
         await self._send(message)
 
 
+def _check_head(scope: Scope) -> None:
+    """Refuse heads that no honest client sends."""
+    length = len(scope["query_string"]) + len(scope["raw_path"] or b"")
+    for name, value in scope["headers"]:
+        length += len(name) + len(value)
+        # What is packed may be a thousand times as long when it is unpacked.
+        if name == b"content-encoding" and value.strip().lower() not in {b"", b"identity"}:
+            raise Refused(415, "send the body as it is: this service takes no Content-Encoding")
+    if length > MAX_HEAD_BYTES:
+        raise Refused(431, f"the head of the request is longer than {MAX_HEAD_BYTES} bytes")
+
+
 def _folded(path: str) -> str:
     if path[:5].lower() == "/api/":
         return path.lower().rstrip("/")
     folders = path.split("/", _FOLDED_FOLDERS + 1)
     folded = [folder.lower() for folder in folders[: _FOLDED_FOLDERS + 1]] + folders[_FOLDED_FOLDERS + 1 :]
     return "/".join(folded).rstrip("/") or "/"
+
+
+def _told(failure: OSError) -> Refused:
+    """The failure of a file in the words of an answer."""
+    if failure.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return Refused(507, "the disk of the service is full: make room, then try again")
+    refusal = Refused(500, "the service failed on this request; its log has the reason")
+    _log.exception("request failed, CorrelationId %s", refusal.correlation_id, exc_info=failure)
+    return refusal
 
 
 async def _send_refusal(answer: _Answer, refusal: Refused) -> None:
@@ -159,12 +190,22 @@ async def _send_refusal(answer: _Answer, refusal: Refused) -> None:
     await answer({"type": "http.response.body", "body": body})
 
 
-def user_of(request: Request) -> str:
-    """Who asks."""
-    user = request.scope.get(_USER_KEY)
-    if not isinstance(user, str):
+def visit_of(request: Request) -> Visit:
+    """Who asks, and the token."""
+    visit = request.scope.get(_VISIT_KEY)
+    if not isinstance(visit, Visit):
         raise Refused(401, "this call needs a token in the header X-COMPS-Token: log in first")
-    return user
+    return visit
+
+
+def viewer_of(request: Request) -> Viewer:
+    """Who asks."""
+    return visit_of(request).viewer
+
+
+def address_of(request: Request) -> str:
+    """From where somebody asks."""
+    return request.client.host if request.client is not None else "unknown"
 
 
 def links_for(request: Request, core: Core) -> Links:
@@ -172,11 +213,12 @@ def links_for(request: Request, core: Core) -> Links:
     host = request.headers.get("host", "")
     if _HOST.fullmatch(host) is None:
         host = f"127.0.0.1:{core.settings.port}"
-    return Links(core.links, f"http://{host}")
+    return Links(core.links, f"{request.url.scheme}://{host}")
 
 
-def require_link(request: Request, core: Core, subject: str) -> None:
-    """Refuse whoever has neither a token nor a link that opens `subject`."""
+def require_link(request: Request, core: Core, subject: str) -> Viewer | None:
+    """Refuse whoever has neither a token nor a link that opens `subject`; None for who has the link."""
     query = request.query_params
-    if not core.links.opens(subject, query.get("until", ""), query.get("signature", "")):
-        user_of(request)
+    if core.links.opens(subject, query.get("until", ""), query.get("signature", "")):
+        return None
+    return viewer_of(request)

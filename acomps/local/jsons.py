@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -30,6 +31,8 @@ JSON: TypeAlias = "dict[str, JSON] | list[JSON] | str | int | float | bool | Non
 
 #: Longer texts are a mistake of the sender.
 MAX_TEXT: Final = 1_000_000
+#: A GUID that is in the protocol's form already.
+_GUID: Final = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
 def decode(data: bytes, what: str = "the request's body") -> JSON:
@@ -57,7 +60,10 @@ def objects(document: JSON, what: str) -> list[dict[str, JSON]]:
     """`document`, which must be a list of JSON objects."""
     if not isinstance(document, list):
         raise Refused(400, f"{what} must be a JSON list")
-    return [own_object(item, f"each element of {what}") for item in document]
+    found = [item for item in document if isinstance(item, dict)]
+    if len(found) < len(document):
+        raise Refused(400, f"each element of {what} must be a JSON object")
+    return found
 
 
 def renamed(document: Mapping[str, JSON], names: Mapping[str, str]) -> dict[str, JSON]:
@@ -95,6 +101,8 @@ def integer(value: JSON, what: str, *, least: int = 0, most: int = 2**31 - 1) ->
 def guid(value: JSON, what: str) -> str:
     """`value` as a GUID in the protocol's form: lower case, 8-4-4-4-12."""
     if isinstance(value, str) and len(value) <= 64:
+        if _GUID.fullmatch(value):
+            return value
         try:
             return str(uuid.UUID(value))
         except ValueError:

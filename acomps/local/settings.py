@@ -11,6 +11,9 @@ from typing import Final
 
 import platformdirs
 
+from acomps.local.accounts.users import User, UsersFile
+from acomps.local.cybergis.settings import CybergisSettings
+from acomps.local.environments import Environment
 from acomps.local.errors import CannotServe
 
 __all__ = ["ServiceSettings", "default_data_dir"]
@@ -57,6 +60,21 @@ class ServiceSettings:
     max_form_parts: int = 20_000
     max_entities_per_request: int = 1_000
     max_page: int = 100_000
+    #: What was deleted can be brought back by hand for so long.
+    keep_deleted_s: float = 14 * 24 * 3600.0
+    #: Contents that nobody has asked for and nothing refers to are freed after so long.
+    keep_unreferenced_s: float = 7 * 24 * 3600.0
+    #: Between two looks for what can go.
+    sweep_every_s: float = 3600.0
+    #: With both files the service speaks https.
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+    #: Where simulations run; empty is one environment named Local, with its folders in the data folder.
+    environments: tuple[Environment, ...] = ()
+    #: Users that the configuration names, beside those in the users file.
+    users: tuple[User, ...] = ()
+    #: What is served under /v2.
+    cybergis: CybergisSettings = field(default_factory=CybergisSettings)
     #: Requests whose database and file work runs at the same time, each in a thread.
     jobs_at_once: int = 8
 
@@ -70,8 +88,8 @@ class ServiceSettings:
         object.__setattr__(self, "data_dir", self.data_dir.expanduser().absolute())
 
     def require_loopback(self) -> None:
-        """The service has one user and no TLS, so it answers to this machine only."""
-        if self.host == "localhost":
+        """A service with one user and no passwords of people answers to this machine only."""
+        if self.host == "localhost" or self.users or UsersFile(self.data_dir).load():
             return
         try:
             loopback = ipaddress.ip_address(self.host).is_loopback
@@ -80,5 +98,6 @@ class ServiceSettings:
         if not loopback:
             raise CannotServe(
                 f"the single-user service listens on this machine only: {self.host!r} is not a loopback address, "
-                "use 127.0.0.1 (and an ssh tunnel from elsewhere)"
+                "use 127.0.0.1 (and an ssh tunnel from elsewhere), "
+                "or add users first: acomps serve-user add NAME --group GROUP"
             )

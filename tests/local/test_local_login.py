@@ -11,7 +11,7 @@ import pytest
 from support.local_service import Client, Running, log_in, refused
 
 from acomps.local.errors import Refused
-from acomps.local.tokens import Tokens
+from acomps.local.tokens import Bearer, Tokens
 
 
 def test_a_token_comes_in_header_and_body_in_the_layout_that_clients_parse(local: Running) -> None:
@@ -58,13 +58,14 @@ def test_renewing_gives_a_fresh_token_for_the_same_user(client: Client) -> None:
 
 def test_a_token_ends_with_its_lifetime() -> None:
     now = datetime(2026, 1, 1, tzinfo=UTC)
-    tokens = Tokens(b"key", lifetime_s=3600, clock=lambda: now, groups=["LOCAL", "no-such"], environments=["Local"])
-    token = tokens.issue("jdoe")
-    assert tokens.user(token) == "jdoe"
+    tokens = Tokens(b"key", lifetime_s=3600, clock=lambda: now)
+    bearer = Bearer(name="jdoe", email="", groups=["LOCAL", "no-such"], environments=["Local"])
+    token = tokens.issue(bearer)
+    assert tokens.read(token).user == "jdoe"
     assert token.split(",")[12] == "LOCAL"
     now += timedelta(seconds=3600)
     with pytest.raises(Refused, match="expired"):
-        tokens.user(token)
+        tokens.read(token)
 
 
 def test_secrets_are_readable_by_their_owner_only(local: Running) -> None:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
+import sqlite3
+import threading
 from pathlib import Path
 
-from support.local_service import Client, alive, running, text, until
+import httpx
+import pytest
+from support.local_service import Client, Record, alive, records, running, text, until
 
 #: Says that it runs, waits for a file, and ends with the code that it finds there.
 PROGRAM = b'#!/bin/sh\necho $$ > pid.tmp; mv pid.tmp pid\nwhile ! test -e "$1"; do sleep 0.01; done\nexit $(cat "$1")\n'
@@ -133,3 +138,86 @@ def test_nothing_that_was_answered_is_lost_in_a_crash(tmp_path: Path) -> None:
         until(lambda: len(client.listed("Simulations", filters=filters, fields="Id")) == 300, "all end")
         assert all(len(client.jobs(simulation)) == 1 for simulation in simulations[:20])
     assert list((data / "running").iterdir()) == []
+
+
+class _Worker:
+    """A client that saves and commissions until the service is gone, and keeps what was answered with success."""
+
+    def __init__(self, client: Client, random_numbers: random.Random) -> None:
+        self._client = client
+        self._random = random_numbers
+        self.saved: dict[str, bytes] = {}
+        self.commissioned: set[str] = set()
+        self.canceled: set[str] = set()
+
+    def work(self) -> None:
+        """Return when the service does not answer any more."""
+        try:
+            while True:
+                experiment = self._client.experiment("sh", "run.sh")
+                data = b"sleep 0.0%d; echo ran >> ran; exit %d" % (self._random.randrange(9), self._random.randrange(2))
+                ids = self._client.simulations(experiment, self._random.randrange(1, 20), files={"run.sh": data})
+                self.saved.update(dict.fromkeys(ids, data))
+                if self._client.ask("Experiments", experiment, "CommissionRequested").status_code == 200:
+                    self.commissioned.update(ids)
+                if self._client.ask("Simulations", ids[0], "CancelRequested").status_code == 200:
+                    self.canceled.add(ids[0])
+        except httpx.TransportError:
+            pass
+
+
+@pytest.mark.timeout(240)
+def test_twenty_crashes_lose_nothing_that_was_answered_with_success(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    numbers = random.Random(20_211)
+    workers: list[_Worker] = []
+    for _ in range(20):
+        with running(data, "--cores", "4") as service, Client(service) as client:
+            worker = _Worker(client, numbers)
+            workers.append(worker)
+            blow = threading.Timer(numbers.uniform(0.02, 0.5), service.process.kill)
+            blow.start()
+            worker.work()
+            blow.join()
+            service.kill()
+    saved = {simulation: data for worker in workers for simulation, data in worker.saved.items()}
+    commissioned = {simulation for worker in workers for simulation in worker.commissioned}
+    canceled = {simulation for worker in workers for simulation in worker.canceled}
+    assert commissioned
+    with running(data, "--cores", "4") as service, Client(service) as client:
+        final = {"Succeeded", "Failed", "Canceled", "Created"}
+
+        def settled() -> bool:
+            listed = client.listed("Simulations", fields="SimulationState", count="100000")
+            return {text(one, "SimulationState") for one in listed} <= final
+
+        until(settled, "all that was commissioned comes to its end", 90)
+        found = {text(one, "Id"): one for one in client.listed("Simulations", count="100000", children="Files,HPCJobs")}
+    assert saved.keys() <= found.keys()
+    ledger = sqlite3.connect(f"file:{data}/service.sqlite?mode=ro", uri=True)
+    assert ledger.execute("SELECT count(*) FROM jobs WHERE job_state IN ('Queued', 'Running')").fetchone() == (0,)
+    assert ledger.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    ledger.close()
+    folders: list[str] = []
+    for simulation, one in found.items():
+        state, jobs = text(one, "SimulationState"), jobs_of(one)
+        if simulation in commissioned:
+            assert state != "Created"
+        if simulation in canceled:
+            assert state in {"Canceled", "Succeeded", "Failed"}
+        if state in {"Succeeded", "Failed"}:
+            assert jobs[-1]["JobState"] == ("Finished" if state == "Succeeded" else "Failed"), one
+        for job in jobs:
+            folders.append(text(job, "WorkingDirectory"))
+            ran = Path(folders[-1], "ran")
+            assert not ran.exists() or ran.read_text() == "ran\n", "no attempt runs twice"
+        if state == "Succeeded" and simulation in saved:
+            assert saved[simulation].endswith(b"exit 0")
+            assert Path(folders[-1], "run.sh").read_bytes() == saved[simulation]
+    assert len(folders) == len(set(folders))
+    assert list((data / "running").iterdir()) == []
+
+
+def jobs_of(simulation: Record) -> list[Record]:
+    """The job records of a listed simulation."""
+    return records(simulation.get("HPCJobs", []))

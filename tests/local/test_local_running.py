@@ -224,3 +224,101 @@ def test_a_program_that_changes_its_files_does_not_change_what_is_stored(client:
         text(file, "FileName"): file for file in records(client.one("Simulations", simulations[0], "Files")["Files"])
     }
     assert client.http.get(text(stored["config.json"], "Uri")).content == b"as it was"
+
+
+def test_an_exclusive_simulation_has_the_machine_for_itself(tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    program = f"#!/bin/sh\nwhile ! test -e {gate}; do sleep 0.01; done\n".encode()
+    with running(tmp_path / "data", "--cores", "3") as service, Client(service) as client:
+        first = client.simulations(client.experiment("./wait.sh"), files={"wait.sh": program})
+        client.commission("Simulations", first[0])
+        client.wait(first, "Running")
+        alone = client.simulations(client.experiment("./wait.sh", Exclusive=True), files={"wait.sh": program})
+        after = client.simulations(client.experiment("true", Priority="BelowNormal"))
+        for simulation in (*alone, *after):
+            client.commission("Simulations", simulation)
+        client.wait(alone + after, "Commissioned")
+        gate.touch()
+        client.wait(first + alone + after, "Succeeded")
+        times = [client.jobs(one)[0] for one in (*first, *alone, *after)]
+        assert text(times[0], "EndTime") <= text(times[1], "StartTime")
+        assert text(times[1], "EndTime") <= text(times[2], "StartTime")
+
+
+def test_a_work_order_goes_before_the_configuration(client: Client) -> None:
+    order = {
+        "Command": "sh -c 'echo \"$WHERE\" $WHO; echo $0' ordered",
+        "NodeGroupName": "idm_abcd",
+        "NumCores": 2,
+        "NumProcesses": 1,
+        "EnableMpi": False,
+        "Environment": {"WHO": "me", "WHERE": "${WHO}/in/$PWD", "UNSET": "$NOTHING_OF_THE_KIND"},
+    }
+    experiment = client.experiment("false", "never", MinCores=1)
+    simulation = client.ordered(experiment, order)
+    assert client.run(simulation) == ["Succeeded"]
+    directory = client.workdir(simulation)
+    assert (directory / "stdout.txt").read_text() == f"me/in/{directory} me\nordered\n"
+    configuration = record(client.jobs(simulation)[0]["Configuration"])
+    assert (configuration["NodeGroupName"], configuration["MinCores"], configuration["MaxCores"]) == ("idm_abcd", 2, 2)
+    assert "ExecutablePath" not in configuration
+
+
+@pytest.mark.parametrize(
+    ("order", "says"),
+    [
+        ({"NumCores": 1}, "Command must be a text"),
+        ({"Command": "true", "Cores": 1}, "there is no property 'Cores'"),
+        ({"Command": "true", "NumCores": 0}, "NumCores must be from 1"),
+        ({"Command": "true", "EnableMpi": "yes"}, "EnableMpi must be true or false"),
+        ({"Command": "true", "Environment": {"A=B": "c"}}, "is not a name for an environment variable"),
+        ({"Command": "true", "NumNodes": 2}, "is one machine"),
+        ({"Command": "no-such-program"}, "'no-such-program' was not found"),
+    ],
+)
+def test_a_work_order_that_cannot_be_followed_fails_the_simulation(
+    client: Client, order: dict[str, object], says: str
+) -> None:
+    simulation = client.ordered(client.experiment("true"), order)
+    assert client.run(simulation) == ["Failed"]
+    assert says in text(client.one("Simulations", simulation), "ErrorMessage")
+
+
+def test_configurations_add_up_property_by_property(client: Client) -> None:
+    suite = client.save(
+        "Suites",
+        Name="s",
+        Configuration={"EnvironmentName": "Local", "ExecutablePath": "false", "MinCores": 2, "Priority": "Lowest"},
+    )
+    experiment = client.save("Experiments", Name="e", SuiteId=suite, Configuration={"ExecutablePath": "echo"})
+    own = {"SimulationInputArgs": "a b", "Priority": "Highest"}
+    simulation = client.simulations(experiment, Configuration=own)[0]
+    assert client.run(simulation) == ["Succeeded"]
+    assert (client.workdir(simulation) / "stdout.txt").read_text() == "a b\n"
+    job = client.jobs(simulation)[0]
+    assert job["Priority"] == "Highest"
+    configuration = record(job["Configuration"])
+    assert (configuration["ExecutablePath"], configuration["MinCores"]) == ("echo", 2)
+
+
+def test_an_environment_runs_no_more_simulations_than_its_limit(tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    program = f"#!/bin/sh\nwhile ! test -e {gate}; do sleep 0.01; done\n".encode()
+    file = tmp_path / "service.toml"
+    file.write_text(
+        '[[environments]]\nname = "Local"\ngroup = "ALL"\n[environments.limits]\nmax_simulations = 1\n'
+        '[[environments]]\nname = "Other"\ngroup = "ALL"\n'
+    )
+    with (
+        running(tmp_path / "data", "--config", str(file), "--cores", "3") as service,
+        Client(service) as client,
+    ):
+        one, two = client.simulations(client.experiment("./wait.sh"), 2, files={"wait.sh": program})
+        other = client.simulations(client.experiment("true", EnvironmentName="Other"))[0]
+        for simulation in (one, two, other):
+            client.commission("Simulations", simulation)
+        client.wait([one], "Running")
+        client.wait([other], "Succeeded")
+        assert client.state(two) == "Commissioned"
+        gate.touch()
+        client.wait([one, two], "Succeeded")

@@ -18,20 +18,21 @@ from acomps.local.executors.traces import Traces
 from acomps.local.executors.waiting import until_end
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Collection, Mapping
+    from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
     from pathlib import Path
 
     from anyio.abc import TaskGroup
 
-    from acomps.local.executors import Task
+    from acomps.local.executors import Reports, Task
 
 __all__ = ["ProcessExecutor"]
 
 _log = logging.getLogger("acomps.local")
 
+_CAPTURED: Final = ("stdout.txt", "stderr.txt")
 #: The shell stands between the service and the simulation so that the exit code is on disk even when the service is
 #: gone. It outlives signals to its group (the traps are reset in the simulation itself), so that it can always tell.
-_WRAPPER: Final = 'trap : TERM INT HUP; b=$1; shift; echo $$ >"$b.pid"; "$@"; echo $? >"$b.status"'
+_WRAPPER: Final = 'trap : TERM INT HUP; t=$1; shift; echo $$ >"$t"; "$@"; c=$?; echo $c >>"$t"; exit $c'
 
 
 @dataclass(slots=True)
@@ -55,14 +56,14 @@ class ProcessExecutor:
         self._running: dict[str, _Running] = {}
         self._taken = 0
         self._stopping = False
-        self._ended: Callable[[Ending], None] = lambda _ending: None
+        self._reports: Reports | None = None
         self._group: TaskGroup | None = None
         self._threads = anyio.CapacityLimiter(2)
 
     @contextlib.asynccontextmanager
-    async def running(self, ended: Callable[[Ending], None]) -> AsyncGenerator[None]:
+    async def running(self, reports: Reports) -> AsyncGenerator[None]:
         """See `Executor`."""
-        self._ended = ended
+        self._reports = reports
         async with anyio.create_task_group() as group:
             self._group = group
             try:
@@ -72,58 +73,81 @@ class ProcessExecutor:
                     self._stopping = True
                     await self._end_all()
 
-    def has_room(self, cores: int) -> bool:
+    def room_for(self, tasks: Sequence[Task]) -> int:
         """See `Executor`."""
-        return self._taken + cores <= self._cores and not self._stopping
+        free = 0 if self._stopping else self._cores - self._taken
+        for number, task in enumerate(tasks):
+            free -= self._share(task)
+            if free < 0:
+                return number
+        return len(tasks)
 
-    async def start(self, task: Task) -> None:
+    async def start(self, tasks: Sequence[Task]) -> None:
         """See `Executor`."""
-        self._taken += task.cores
-        try:
-            process = await anyio.to_thread.run_sync(self._spawn, task, limiter=self._threads)
-        except OSError as exc:
-            self._taken -= task.cores
-            self._ended(Ending(job_id=task.job_id, reason=f"the process could not be started: {exc}"))
-            return
-        self._follow(task.job_id, _Running(process.pid, task.cores, process))
+        self._taken += sum(self._share(task) for task in tasks)
+        spawned = await anyio.to_thread.run_sync(self._spawn_all, tasks, limiter=self._threads)
+        for task, process in zip(tasks, spawned, strict=True):
+            if isinstance(process, OSError):
+                self._taken -= self._share(task)
+                reason = f"the process could not be started: {process}"
+                self._told().ended(Ending(job_id=task.job_id, reason=reason))
+            else:
+                self._told().started(task.job_id)
+                self._follow(task.job_id, _Running(process.pid, self._share(task), process))
 
-    def cancel(self, job_id: str) -> None:
+    def cancel(self, job_ids: Collection[str]) -> None:
         """See `Executor`."""
-        running = self._running.get(job_id)
-        if running is not None and not running.canceled and self._group is not None:
-            running.canceled = True
-            self._group.start_soon(self._end, job_id, running)
+        for job_id in job_ids:
+            running = self._running.get(job_id)
+            if running is not None and not running.canceled and self._group is not None:
+                running.canceled = True
+                self._group.start_soon(self._end, job_id, running)
 
     async def adopt(self, jobs: Mapping[str, int]) -> set[str]:
         """See `Executor`."""
         found = await anyio.to_thread.run_sync(self._traces.find, jobs.keys(), limiter=self._threads)
         for job_id, pid in found.items():
+            self._told().started(job_id)
             if pid is None:
-                self._ended(self._traces.ending(job_id))
+                self._told().ended(self._traces.ending(job_id))
             else:
-                self._taken += jobs[job_id]
-                self._follow(job_id, _Running(pid, jobs[job_id], None))
+                cores = min(jobs[job_id], self._cores)
+                self._taken += cores
+                self._follow(job_id, _Running(pid, cores, None))
         return set(found)
 
     def forget(self, job_ids: Collection[str]) -> None:
         """See `Executor`."""
-        for job_id in job_ids:
-            self._traces.remove(job_id)
+        self._traces.remove(job_ids)
 
-    def _spawn(self, task: Task) -> subprocess.Popen[bytes]:
-        with contextlib.ExitStack() as files:
-            out, err = (
-                files.enter_context((task.directory / name).open("wb")) for name in ("stdout.txt", "stderr.txt")
-            )
-            return subprocess.Popen(  # noqa: S603 - running what the user commissioned is what this is for
-                ["/bin/sh", "-c", _WRAPPER, "acomps", self._traces.base(task.job_id), *task.command],
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=err,
-                cwd=task.directory,
-                env=self._environment,
-                start_new_session=True,
-            )
+    def _share(self, task: Task) -> int:
+        """The cores that a task takes: all of them when nothing may run beside it."""
+        return self._cores if task.exclusive else min(task.cores * task.processes, self._cores)
+
+    def _told(self) -> Reports:
+        if self._reports is None:
+            raise RuntimeError("the executor is not running")
+        return self._reports
+
+    def _spawn_all(self, tasks: Sequence[Task]) -> list[subprocess.Popen[bytes] | OSError]:
+        return [self._spawn(task) for task in tasks]
+
+    def _spawn(self, task: Task) -> subprocess.Popen[bytes] | OSError:
+        command = ("mpirun", "-n", str(task.processes), *task.command) if task.mpi else task.command
+        try:
+            with contextlib.ExitStack() as files:
+                out, err = (files.enter_context(open(f"{task.directory}/{name}", "wb", 0)) for name in _CAPTURED)
+                return subprocess.Popen(  # noqa: S603 - running what the user commissioned is what this is for
+                    ["/bin/sh", "-c", _WRAPPER, "acomps", self._traces.path(task.job_id), *command],
+                    stdin=subprocess.DEVNULL,
+                    stdout=out,
+                    stderr=err,
+                    cwd=task.directory,
+                    env={**self._environment, **task.environment} if task.environment else self._environment,
+                    start_new_session=True,
+                )
+        except OSError as exc:
+            return exc
 
     def _follow(self, job_id: str, running: _Running) -> None:
         self._running[job_id] = running
@@ -135,17 +159,17 @@ class ProcessExecutor:
         await until_end(running.pid, child=running.process is not None)
         # The leader has ended but its number is still taken (or its group's is), so this hits only its own leftovers.
         _signal(running.pid, signal.SIGKILL)
-        if running.process is not None:
-            running.process.wait()
+        code = None if running.process is None else running.process.wait()
         del self._running[job_id]
         self._taken -= running.cores
         running.over.set()
-        ending = self._traces.ending(job_id)
+        # The wrapper ends with the code of the simulation; what was ended by force is judged by what it left.
+        ending = self._traces.ending(job_id) if code is None or code < 0 else Ending(job_id=job_id, exit_code=code)
         if running.canceled:
             ending = Ending(job_id=job_id, canceled=True)
         elif self._stopping and ending.exit_code != 0:
             ending = Ending(job_id=job_id, stopped=True)
-        self._ended(ending)
+        self._told().ended(ending)
 
     async def _end(self, job_id: str, running: _Running) -> None:
         """Ask the group to end, and force it after the grace."""

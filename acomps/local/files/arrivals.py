@@ -18,6 +18,8 @@ from acomps.local.files.parts import open_part, remove_abandoned
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
 
+    from anyio.abc import TaskGroup
+
     from acomps.local.core import Core
     from acomps.local.files.parts import PartFile
     from acomps.local.files.spans import Spans
@@ -28,6 +30,8 @@ _log = logging.getLogger("acomps.local")
 
 #: Hashing follows the arriving bytes in steps of this size.
 _HASH_BYTES: Final = 4 * 1024 * 1024
+#: So much of one request waits in memory while a block before it is written.
+_WAITING_BYTES: Final = 2 * BLOCK_BYTES
 #: So many arrivals without a request are remembered.
 _KEPT: Final = 64
 #: More holes than this are no upload of a sane client.
@@ -171,7 +175,7 @@ class _Arrival:
             tasks.start_soon(self._hash_along)
             self._writers.add(writer)
             try:
-                await writer.take(pieces, end)
+                await writer.take(pieces, end, tasks)
             except Exception as exc:
                 failure = exc
             finally:
@@ -236,18 +240,20 @@ class _Writer:
         self._waiting: list[bytes] = []
         self._gathered = 0
         self._writing = anyio.Lock()
-        self._failure: OSError | None = None
+        self._failure: Exception | None = None
 
-    async def take(self, pieces: AsyncIterator[bytes], end: int) -> None:
-        """Write all pieces, which must end at `end`."""
+    async def take(self, pieces: AsyncIterator[bytes], end: int, tasks: TaskGroup) -> None:
+        """Write all pieces, which must end at `end`; one block is written while the next one comes."""
         try:
             async for piece in pieces:
                 if self._at + self._gathered + len(piece) > end:
                     raise Refused(400, "the body is longer than its Content-Range says")
                 self._waiting.append(piece)
                 self._gathered += len(piece)
-                if self._gathered >= BLOCK_BYTES:
+                if self._gathered >= _WAITING_BYTES:
                     await self.flush()
+                elif self._gathered >= BLOCK_BYTES and not self._writing.locked():
+                    tasks.start_soon(self.flush)
                 if self._failure is not None:
                     break
         finally:
@@ -265,7 +271,7 @@ class _Writer:
                 self._waiting, self._gathered, self._at = [], 0, at + count
                 try:
                     await self._arrival.write(at, pieces, count)
-                except OSError as exc:
+                except Exception as exc:
                     self._failure = exc
 
     async def settled(self) -> None:

@@ -14,14 +14,16 @@ import os
 import shutil
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from sqlalchemy import Column, Integer, LargeBinary, MetaData, String, Table, func, select
+from sqlalchemy import Column, Integer, LargeBinary, MetaData, String, Table, delete, func, select
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.sqlite import insert
 
+from acomps.local.files.leaving import Leaving
 from acomps.local.jsons import dumps
 from acomps.local.records.database import Database, given_ids
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterator, Mapping
     from pathlib import Path
 
 __all__ = ["SMALL_BYTES", "Contents", "Incoming", "Stored", "digest"]
@@ -33,6 +35,8 @@ SMALL_BYTES: Final = 64 * 1024
 Stored: TypeAlias = bytes | str
 
 _MODE: Final = 0o600
+#: Several contents of the usual size fit into one page of the database.
+_PAGE_BYTES: Final = 8192
 
 _metadata: Final = MetaData()
 _small: Final = Table(
@@ -42,6 +46,13 @@ _small: Final = Table(
     Column("number", Integer, primary_key=True),
     Column("md5", String, nullable=False, unique=True),
     Column("data", LargeBinary, nullable=False),
+)
+
+
+_LENGTHS: Final = select(_small.c.md5, func.length(_small.c.data)).where(_small.c.md5.in_(given_ids()))
+_DATA: Final = select(_small.c.md5, _small.c.data).where(_small.c.md5.in_(given_ids()))
+_ADD: Final = str(
+    insert(_small).on_conflict_do_nothing().compile(dialect=sqlite.dialect(), column_keys=["md5", "data"])
 )
 
 
@@ -65,7 +76,8 @@ class Contents:
         for shard in range(256):
             (root / f"{shard:02x}").mkdir(exist_ok=True)
         self._counter = itertools.count()
-        self._database = Database(root / "small.sqlite", _metadata)
+        self.leaving = Leaving(root / "leaving.json")
+        self._database = Database(root / "small.sqlite", _metadata, page_bytes=_PAGE_BYTES)
 
     def close(self) -> None:
         """Close what is open."""
@@ -75,11 +87,9 @@ class Contents:
         """How many bytes each of the stored ones has; what is not stored is not in it."""
         if not md5s:
             return {}
+        self.leaving.needed(md5s)
         with self._database.reading() as connection:
-            rows = connection.execute(
-                select(_small.c.md5, func.length(_small.c.data)).where(_small.c.md5.in_(given_ids())),
-                {"ids": dumps(list(md5s))},
-            )
+            rows = connection.execute(_LENGTHS, {"ids": dumps(list(md5s))})
             found = {str(md5): int(length) for md5, length in rows}
         for md5 in md5s:
             if md5 not in found:
@@ -89,10 +99,9 @@ class Contents:
 
     def fetch(self, md5s: Collection[str]) -> dict[str, Stored]:
         """The contents where they lie; what is not stored is not in it."""
+        self.leaving.needed(md5s)
         with self._database.reading() as connection:
-            rows = connection.execute(
-                select(_small.c.md5, _small.c.data).where(_small.c.md5.in_(given_ids())), {"ids": dumps(list(md5s))}
-            )
+            rows = connection.execute(_DATA, {"ids": dumps(list(md5s))})
             found: dict[str, Stored] = {str(md5): data for md5, data in rows}
         for md5 in md5s:
             if md5 not in found and os.path.exists(self._path(md5)):
@@ -101,10 +110,11 @@ class Contents:
 
     def put(self, contents: Mapping[str, bytes]) -> None:
         """Store contents, whose md5s the caller has checked, in one go."""
-        small = [{"md5": md5, "data": data} for md5, data in contents.items() if len(data) <= SMALL_BYTES]
+        self.leaving.needed(contents.keys())
+        small = [(md5, data) for md5, data in contents.items() if len(data) <= SMALL_BYTES]
         if small:
             with self._database.writing() as connection:
-                connection.execute(insert(_small).on_conflict_do_nothing(), small)
+                connection.exec_driver_sql(_ADD, small)
         for md5, data in contents.items():
             if len(data) > SMALL_BYTES and not os.path.exists(self._path(md5)):
                 arriving = self.incoming()
@@ -116,7 +126,31 @@ class Contents:
 
     def adopt(self, md5: str, path: Path | str) -> None:
         """Take over a file of the same disk, whose md5 the caller has checked."""
+        self.leaving.needed([md5])
         os.replace(path, self._path(md5))
+
+    def in_shards(self, most: int) -> Iterator[set[str]]:
+        """The md5s of all that is stored, in disjoint ranges of about `most`; of all in a range, none is left out."""
+        with self._database.reading() as connection:
+            count = connection.scalar(select(func.count()).select_from(_small)) or 0
+        width = max(1, 256 * most // max(count, 1))
+        for first in range(0, 256, width):
+            low, high = f"{first:02x}", f"{min(first + width, 256) - 1:02x}"
+            with self._database.reading() as connection:
+                within = _small.c.md5.between(low, f"{high}g")
+                found = {str(md5) for md5 in connection.scalars(select(_small.c.md5).where(within))}
+            for shard in range(int(low, 16), int(high, 16) + 1):
+                found.update(os.listdir(f"{self._root}/{shard:02x}"))
+            if found:
+                yield found
+
+    def free(self, md5s: Collection[str]) -> None:
+        """Remove contents that nobody needs."""
+        with self._database.writing() as connection:
+            connection.execute(delete(_small).where(_small.c.md5.in_(given_ids())), {"ids": dumps(list(md5s))})
+        for md5 in md5s:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self._path(md5))
 
     def incoming(self) -> Incoming:
         """A large content that arrives in pieces; the caller closes it."""

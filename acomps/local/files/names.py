@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import Final
 
@@ -17,6 +18,7 @@ MAX_PATH_BYTES: Final = 2_048
 _DRIVE: Final = re.compile(r"[A-Za-z]:")
 
 
+@functools.lru_cache(1024)  # The files of a sweep have the same few names.
 def file_name(name: str, what: str = "FileName") -> str:
     """`name`, which must be a plain file name: no folder, no drive, no NUL."""
     if not name or name in {".", ".."} or "/" in name or "\\" in name or "\0" in name or _DRIVE.match(name):

@@ -70,6 +70,8 @@ def _files(entry: Entry) -> Iterator[Entry]:
 
 def tree(root: Path) -> tuple[Entry, ...]:
     """What lies under `root`, by name. Links to folders are named and not followed."""
+    if os.path.islink(root):
+        return ()
     real = os.path.realpath(root)
     return tuple(_scan(real, real, ".", 0))
 
@@ -130,6 +132,9 @@ def open_inside(root: Path, path: str) -> int:
     missing = Refused(404, f"there is no file {path!r} in the working directory"[:400])
     parts = path.split("/")
     if not path or any(part in {"", ".", ".."} for part in parts) or "\0" in path:
+        raise missing
+    if os.path.islink(root):
+        # A program can put a link in the place of its own working directory.
         raise missing
     real_root = os.path.realpath(root)
     try:

@@ -101,6 +101,6 @@ def priority_of(value: JSON) -> Priority:
 def _flag(value: JSON) -> JSON:
     if isinstance(value, str):
         value = {"true": True, "false": False, "1": True, "0": False}.get(value.lower())
-    if value in {0, 1}:
+    if isinstance(value, int | float) and value in {0, 1}:
         return bool(value)
     raise Refused(400, "Exclusive must be true or false")

@@ -164,7 +164,7 @@ _JOBS: Final = _among(
     select(
         schema.jobs.c.simulation_id,
         schema.jobs.c.id,
-        schema.jobs.c.job_id,
+        func.coalesce(schema.jobs.c.cluster_id, schema.jobs.c.job_id),
         schema.jobs.c.job_state,
         schema.jobs.c.priority,
         schema.jobs.c.working_directory,

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from sqlalchemy import String, and_, false, func, literal, or_, select, true, type_coerce
+from sqlalchemy import String, and_, column, false, func, literal, or_, select, true, type_coerce
 
 from acomps.entities.states import EntityKind, Priority, SimulationState, WorkItemState
 from acomps.local.errors import Refused
-from acomps.local.jsons import guid
+from acomps.local.jsons import dumps, guid
 from acomps.local.records import schema
 from acomps.local.records.tagging import number
 from acomps.wire.dates import format_time
@@ -20,7 +19,9 @@ from acomps.wire.spelling import SPELLINGS
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
 
-__all__ = ["Surroundings", "column_name", "condition", "tag_condition"]
+    from acomps.local.accounts.viewers import Viewer
+
+__all__ = ["column_name", "condition", "tag_condition"]
 
 T = TypeVar("T")
 
@@ -38,13 +39,6 @@ _PREFIX_KEYS: Final = frozenset({"acomps_key"})
 _EXACT: Final = 2.0**53
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What filters know beyond the tables."""
-
-    group_name: str
-
-
 def column_name(kind: EntityKind, name: str) -> str:
     """The column of a basic property, which may be named in either spelling; ValueError for a stranger."""
     spelling = SPELLINGS[kind]
@@ -52,7 +46,7 @@ def column_name(kind: EntityKind, name: str) -> str:
     return next(column for column, spelled in spelling.basics.items() if spelled == wire)
 
 
-def condition(kind: EntityKind, element: str, around: Surroundings) -> ColumnElement[bool]:
+def condition(kind: EntityKind, element: str, viewer: Viewer) -> ColumnElement[bool]:
     """One element of `filters`: field, operator, value."""
     found = _FILTER.fullmatch(element)
     if found is None:
@@ -60,13 +54,24 @@ def condition(kind: EntityKind, element: str, around: Surroundings) -> ColumnEle
     name, operator, value = found[1], found[2], found[3].strip()
     wire = SPELLINGS[kind].filterable(name)
     if wire == "GroupName":
-        return _text(literal(around.group_name, String(collation="NOCASE")), operator, value)
+        return _in_group(kind, operator, value, viewer)
     if wire == "EnvironmentName" and kind is EntityKind.SIMULATION:
         return _text(_environment_of_simulation(), operator, value)
     if wire == "isTopLevel":
         # No work item is started by another one, so all are at the top.
         return true() if (value.lower() in {"1", "true"}) == (operator == "=") else false()
     return _property(kind, column_name(kind, wire), operator, value)
+
+
+def _in_group(kind: EntityKind, operator: str, value: str, viewer: Viewer) -> ColumnElement[bool]:
+    """An entity is in the groups of its owner."""
+    if viewer.peers is None:
+        return _text(literal(viewer.groups[0], String(collation="NOCASE")), operator, value)
+    listed = literal(dumps(viewer.memberships), String)
+    member = func.json_each(listed).table_valued(column("value", String)).c.value
+    group = type_coerce(func.json_extract(member, "$[0]"), String(collation="NOCASE")).collate("NOCASE")
+    name = type_coerce(func.json_extract(member, "$[1]"), String)
+    return schema.TABLES[kind].c.owner.in_(select(name).where(_text(group, operator, value)))
 
 
 def _property(kind: EntityKind, name: str, operator: str, value: str) -> ColumnElement[bool]:
@@ -166,8 +171,8 @@ def _spelled(kind: EntityKind, name: str, value: str) -> str:
 def _moment(name: str, value: str) -> str:
     try:
         moment = datetime.fromisoformat(value)
-    except ValueError as exc:
+        return format_time(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+    except (ValueError, OverflowError) as exc:
         raise Refused(
             400, f"filter {name} needs a date like 2020-01-31 or 2020-01-31T12:00:00Z, not {value!r}"[:400]
         ) from exc
-    return format_time(moment if moment.tzinfo else moment.replace(tzinfo=UTC))

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from acomps.local.errors import Refused
 from acomps.local.records import schema
+from acomps.local.records.visibility import sees
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from acomps.entities.states import EntityKind
+    from acomps.local.accounts.viewers import Viewer
 
-__all__ = ["require_entity", "unknown"]
+__all__ = ["not_own", "require_entity", "require_own", "unknown"]
+
+#: Made once: to make one takes as long as to run it.
+_OWNER: Final = {
+    kind: select(table.c.owner).where(table.c.id == bindparam("one"), table.c.removed_at.is_(None))
+    for kind, table in schema.TABLES.items()
+}
 
 
 def unknown(kind: EntityKind, entity_id: str) -> Refused:
@@ -22,8 +30,27 @@ def unknown(kind: EntityKind, entity_id: str) -> Refused:
     return Refused(404, f"Failed to retrieve {kind.text.lower()} for given id {entity_id}")
 
 
-def require_entity(connection: Connection, kind: EntityKind, entity_id: str) -> None:
-    """Refuse with 404 when the entity does not exist or was deleted."""
-    table = schema.TABLES[kind]
-    if connection.scalar(select(table.c.id).where(table.c.id == entity_id, table.c.removed_at.is_(None))) is None:
+def not_own(kind: EntityKind, entity_id: str, owner: object) -> Refused:
+    """The refusal for what belongs to somebody else."""
+    return Refused(403, f"{kind.text} {entity_id} belongs to {owner or 'somebody else'}: only its owner can change it")
+
+
+def require_entity(connection: Connection, kind: EntityKind, entity_id: str, viewer: Viewer) -> None:
+    """Refuse with 404 when the entity does not exist, was deleted, or is not the viewer's to see."""
+    _owner(connection, kind, entity_id, viewer)
+
+
+def require_own(connection: Connection, kind: EntityKind, entity_id: str, viewer: Viewer) -> None:
+    """The same, and with 403 when it belongs to somebody else."""
+    owner = _owner(connection, kind, entity_id, viewer)
+    if not viewer.owns(owner):
+        raise not_own(kind, entity_id, owner)
+
+
+def _owner(connection: Connection, kind: EntityKind, entity_id: str, viewer: Viewer) -> object:
+    visible = sees(viewer, kind)
+    statement = _OWNER[kind].where(*visible) if visible else _OWNER[kind]
+    found = connection.execute(statement, {"one": entity_id}).first()
+    if found is None:
         raise unknown(kind, entity_id)
+    return found[0]

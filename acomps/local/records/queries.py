@@ -11,12 +11,13 @@ from acomps.entities.states import EntityKind
 from acomps.local.errors import Refused
 from acomps.local.jsons import guid, integer
 from acomps.local.records import filters, schema
+from acomps.local.records.visibility import sees
 from acomps.wire.spelling import SPELLINGS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from acomps.local.records.filters import Surroundings
+    from acomps.local.accounts.viewers import Viewer
 
 __all__ = ["DEFAULT_PAGE", "Listing", "keys", "read_listing"]
 
@@ -50,14 +51,14 @@ def _named(value: str) -> list[str]:
     return [name.strip() for name in value.split(",") if name.strip()]
 
 
-def read_listing(kind: EntityKind, query: Mapping[str, str], around: Surroundings, max_page: int) -> Listing:
-    """The request in `query`, or a refusal that names what is unknown in it."""
+def read_listing(kind: EntityKind, query: Mapping[str, str], viewer: Viewer, max_page: int) -> Listing:
+    """The request in `query` for what the viewer sees, or a refusal that names what is unknown in it."""
     spelling = SPELLINGS[kind]
     table = schema.TABLES[kind]
     try:
         fields = [spelling.basic(name) for name in _named(query.get("fields", ""))]
         children = frozenset(spelling.child(name) for name in _named(query.get("children", "")))
-        conditions = [filters.condition(kind, element, around) for element in _named(query.get("filters", ""))]
+        conditions = [filters.condition(kind, element, viewer) for element in _named(query.get("filters", ""))]
         order = _order(kind, query.get("orderby", ""))
     except ValueError as exc:
         raise Refused(400, str(exc)) from exc
@@ -71,7 +72,7 @@ def read_listing(kind: EntityKind, query: Mapping[str, str], around: Surrounding
         kind=kind,
         fields=tuple((name, wire) for name, wire in spelling.basics.items() if not fields or wire in wanted),
         children=children,
-        conditions=(table.c.removed_at.is_(None), *conditions),
+        conditions=(table.c.removed_at.is_(None), *sees(viewer, kind), *conditions),
         order=order,
         offset=integer(query.get("offset") or 0, "offset"),
         count=min(count, max_page),

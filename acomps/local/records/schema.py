@@ -81,6 +81,7 @@ simulations: Final = Table(
     Index("simulations_of_experiment", "experiment_id", "state", "id", sqlite_where=text("removed_at IS NULL")),
     Index("simulations_in_order", "experiment_id", "id", sqlite_where=text("removed_at IS NULL")),
     Index("simulations_of_owner", "owner", "date_created"),
+    Index("simulations_expiring", "expires_at", sqlite_where=text("removed_at IS NOT NULL")),
     Index(
         "simulations_at_work",
         "state",
@@ -111,6 +112,10 @@ asset_collections: Final = Table(
     "asset_collections",
     metadata,
     *_common(),
+    # Not part of what clients see.
+    _folded("owner"),
+    # The groups that it was saved for, in lower case, as a JSON list; without one, those of its owner.
+    Column("shown_to", String),
     # A digest of the sorted assets, to find a collection that is posted again.
     Column("fingerprint", String, nullable=False, index=True),
 )
@@ -194,12 +199,24 @@ jobs: Final = Table(
     # The order of the queue: higher ranks first.
     Column("rank", Integer, nullable=False),
     Column("cores", Integer, nullable=False),
-    Column("command", String, nullable=False),
+    # The environment in which it runs, and the rest of what its executor needs to know, as JSON.
+    Column("place", String, nullable=False),
+    Column("launch", String, nullable=False),
+    # 1 when a cluster's own queue is about to have it, and the number that it got there.
+    Column("handed_over", Integer, nullable=False, server_default="0"),
+    Column("cluster_id", Integer),
     Column("retries", Integer, nullable=False),
     # 1 when the attempt ended because the service or the machine did; such an attempt is not the simulation's fault.
     Column("lost", Integer, nullable=False, server_default="0"),
     Index("jobs_of_simulation", "simulation_id", "job_id"),
-    Index("jobs_queued", text("rank DESC"), "job_id", sqlite_where=text("job_state = 'Queued'")),
+    Index(
+        "jobs_waiting",
+        "place",
+        text("rank DESC"),
+        "job_id",
+        sqlite_where=text("job_state = 'Queued' AND handed_over = 0"),
+    ),
+    Index("jobs_queued", "job_id", sqlite_where=text("job_state = 'Queued'")),
     Index("jobs_running", "job_id", sqlite_where=text("job_state = 'Running'")),
     sqlite_autoincrement=True,
 )

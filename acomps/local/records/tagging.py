@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import math
 import re
-from typing import TYPE_CHECKING, Final, TypedDict
+from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, select
 
 from acomps.entities.states import TagOperation
 from acomps.local.errors import Refused
 from acomps.local.jsons import JSON, literal, own_object
 from acomps.local.records import schema
+from acomps.local.records.database import insert_rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sqlalchemy import Connection
 
-__all__ = ["TagRow", "change", "number", "operation", "read_tags", "rows", "tags_of"]
+    from acomps.local.records.database import Row
+
+__all__ = ["COLUMNS", "change", "number", "operation", "read_tags", "rows", "tags_of"]
 
 MAX_KEY: Final = 500
 MAX_VALUE: Final = 100_000
@@ -26,13 +29,8 @@ MAX_VALUE: Final = 100_000
 _NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
 
-class TagRow(TypedDict):
-    """One row of the tags table."""
-
-    entity_id: str
-    key: str
-    value: str
-    number: float | None
+#: The columns of `rows`.
+COLUMNS: Final = ("entity_id", "key", "value", "number")
 
 
 def number(value: str) -> float | None:
@@ -54,9 +52,9 @@ def read_tags(value: JSON, what: str = "Tags") -> dict[str, str]:
     return found
 
 
-def rows(entity_id: str, tags: Mapping[str, str]) -> list[TagRow]:
+def rows(entity_id: str, tags: Mapping[str, str]) -> list[Row]:
     """The rows that keep `tags`."""
-    return [TagRow(entity_id=entity_id, key=key, value=value, number=number(value)) for key, value in tags.items()]
+    return [(entity_id, key, value, number(value)) for key, value in tags.items()]
 
 
 def operation(value: JSON) -> TagOperation:
@@ -75,7 +73,7 @@ def change(connection: Connection, entity_id: str, what: TagOperation, tags: Map
         gone = gone.where(table.c.key.in_(list(tags)))
     connection.execute(gone)
     if what is not TagOperation.DELETE and tags:
-        connection.execute(insert(table), rows(entity_id, tags))
+        insert_rows(connection, table, COLUMNS, rows(entity_id, tags))
 
 
 def tags_of(connection: Connection, entity_id: str) -> dict[str, str]:

@@ -8,11 +8,15 @@ from acomps.entities.states import EntityKind
 from acomps.local.routes import (
     accounts,
     assets,
+    channels,
+    climate,
     environments,
+    metrics,
     output_zips,
     outputs,
     relations,
     statistics,
+    traffic,
     uploads,
     zips,
 )
@@ -30,15 +34,22 @@ __all__ = ["all_routes"]
 
 def all_routes(core: Core, wake: Callable[[], None]) -> list[Route]:
     """Every route; `wake` tells the scheduler that there may be work."""
+    # The first that fits is taken: what is most asked for comes first; contents before outputs, as a content may be
+    # named "output", and statistics before their experiments.
+    kinds = sorted((kind for kind in EntityKind if kind.code >= 0), key=lambda kind: kind is not EntityKind.SIMULATION)
     return [
+        *assets.routes(core),
+        *outputs.routes(core),
+        *statistics.routes(core),
+        *(route for kind in kinds for route in EntityRoutes(core, kind, wake).routes()),
         *accounts.routes(core),
         *environments.routes(core),
         *uploads.routes(core),
         *relations.routes(core),
-        *statistics.routes(core),
-        *(route for kind in EntityKind if kind.code >= 0 for route in EntityRoutes(core, kind, wake).routes()),
-        *outputs.routes(core),
+        *metrics.routes(core),
+        *channels.routes(core),
+        *climate.routes(core),
+        *traffic.routes(core),
         *output_zips.routes(core),
-        *assets.routes(core),
         *zips.routes(core),
     ]

@@ -10,13 +10,12 @@ from starlette.routing import Route
 from acomps.entities.states import EntityKind, SimulationState
 from acomps.local.errors import Refused
 from acomps.local.files.bodies import read_body, with_form
-from acomps.local.gate import links_for, user_of
+from acomps.local.gate import links_for, viewer_of
 from acomps.local.jsons import decode, guid, objects, own_object, renamed
 from acomps.local.records import tagging, transitions
 from acomps.local.records.asset_collections import save_collections
 from acomps.local.records.drafts import DraftReader, read_collection
-from acomps.local.records.filters import Surroundings
-from acomps.local.records.finding import require_entity
+from acomps.local.records.finding import require_own
 from acomps.local.records.listing import answer_list, answer_one
 from acomps.local.records.queries import keys, read_listing
 from acomps.local.records.saving import save
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from acomps.local.accounts.viewers import Viewer
     from acomps.local.core import Core
     from acomps.local.files.forms import Form
     from acomps.local.jsons import JSON
@@ -68,13 +68,12 @@ class EntityRoutes:
     def _id(self, request: Request) -> str:
         return guid(str(request.path_params["id"]), f"the id of a {self._kind.text}")
 
-    def _listing(self, query: Mapping[str, str]) -> Listing:
-        around = Surroundings(group_name=self._core.environments.groups()[0])
-        return read_listing(self._kind, query, around, self._core.settings.max_page)
+    def _listing(self, request: Request, query: Mapping[str, str]) -> Listing:
+        return read_listing(self._kind, query, viewer_of(request), self._core.settings.max_page)
 
     async def list_all(self, request: Request) -> Response:
         """A page of entities."""
-        listing = self._listing(keys(request.query_params.multi_items()))
+        listing = self._listing(request, keys(request.query_params.multi_items()))
         return await answer_list(self._core, listing, links_for(request, self._core))
 
     async def get(self, request: Request) -> Response:
@@ -82,51 +81,54 @@ class EntityRoutes:
         entity_id = self._id(request)
         query = keys(request.query_params.multi_items())
         shaping = {name: value for name, value in query.items() if name in _SHAPING}
-        return await answer_one(self._core, self._listing(shaping), entity_id, links_for(request, self._core))
+        listing = self._listing(request, shaping)
+        return await answer_one(self._core, listing, entity_id, links_for(request, self._core))
 
     async def save_json(self, request: Request) -> Response:
         """Create or update suites or experiments."""
-        user = user_of(request)
+        viewer = viewer_of(request)
         body = await read_body(request, self._core.settings.max_json_bytes)
-        return json_answer({"Ids": await self._core.job(self._save_json, body, user)})
+        return json_answer({"Ids": await self._core.job(self._save_json, body, viewer)})
 
-    def _save_json(self, body: bytes, user: str) -> list[str]:
+    def _save_json(self, body: bytes, viewer: Viewer) -> list[str]:
         given = renamed(own_object(decode(body), "the request's body"), {self._plural.lower(): "list"})
         if "list" not in given:
             raise Refused(400, f'the request\'s body must be {{"{self._plural}": [...]}}')
-        return self._save(given["list"], user, {})
+        return self._save(given["list"], viewer, {})
 
     async def save_form(self, request: Request) -> Response:
         """Create or update entities with files; the contents come along."""
-        user = user_of(request)
-        return json_answer({"Ids": await with_form(self._core, request, partial(self._save_form, user))})
+        group = keys(request.query_params.multi_items()).get("groupnames")
+        use = partial(self._save_form, viewer_of(request), group)
+        return json_answer({"Ids": await with_form(self._core, request, use)})
 
-    def _save_form(self, user: str, form: Form) -> list[str]:
-        return self._save(decode(form.document, "the first part"), user, form.contents)
+    def _save_form(self, viewer: Viewer, group: str | None, form: Form) -> list[str]:
+        return self._save(decode(form.document, "the first part"), viewer, form.contents, group)
 
-    def _save(self, documents: JSON, user: str, arrived: Mapping[str, int]) -> list[str]:
+    def _save(self, documents: JSON, viewer: Viewer, arrived: Mapping[str, int], group: str | None = None) -> list[str]:
         entities = objects(documents, f"the list of {self._plural}")
         most = self._core.settings.max_entities_per_request
         if len(entities) > most:
             raise Refused(400, f"{len(entities)} entities are more than the {most} that one request may hold")
         if self._kind is EntityKind.ASSET_COLLECTION:
-            return save_collections(self._core, [read_collection(entity) for entity in entities], arrived)
-        reader = DraftReader(self._kind, self._core.environments, user)
-        return save(self._core, self._kind, user, [reader.read(entity) for entity in entities], arrived)
+            collections = [read_collection(entity) for entity in entities]
+            return save_collections(self._core, viewer, collections, arrived, group)
+        reader = DraftReader(self._kind, self._core.environments.of(viewer), viewer.name)
+        return save(self._core, self._kind, viewer, [reader.read(entity) for entity in entities], arrived)
 
     async def tag(self, request: Request) -> Response:
         """Merge, replace or delete tags."""
         entity_id = self._id(request)
         body = await read_body(request, self._core.settings.max_json_bytes)
-        await self._core.job(self._tag, entity_id, body)
+        await self._core.job(self._tag, entity_id, body, viewer_of(request))
         return json_answer({})
 
-    def _tag(self, entity_id: str, body: bytes) -> None:
+    def _tag(self, entity_id: str, body: bytes, viewer: Viewer) -> None:
         given = renamed(own_object(decode(body), "the request's body"), {"tags": "tags", "operationmode": "mode"})
         what = tagging.operation(given.get("mode"))
         tags = tagging.read_tags(given.get("tags", {}))
         with self._core.database.writing() as connection:
-            require_entity(connection, self._kind, entity_id)
+            require_own(connection, self._kind, entity_id, viewer)
             tagging.change(connection, entity_id, what, tags)
 
     async def change_state(self, request: Request) -> Response:
@@ -140,9 +142,11 @@ class EntityRoutes:
         else:
             raise Refused(400, f"a client can ask for CommissionRequested or CancelRequested, not for {wanted!r}"[:400])
 
+        viewer = viewer_of(request)
+
         def work() -> None:
             with self._core.database.writing() as connection:
-                change(connection, self._kind, entity_id)
+                change(connection, self._core, self._kind, entity_id, viewer)
 
         await self._core.job(work)
         self._wake()
@@ -153,9 +157,12 @@ class EntityRoutes:
         entity_id = self._id(request)
         at_once = keys(request.query_params.multi_items()).get("expirenow", "").lower() in {"true", "1"}
 
+        viewer = viewer_of(request)
+
         def work() -> None:
             with self._core.database.writing() as connection:
-                transitions.delete(connection, self._core, self._kind, entity_id, at_once=at_once)
+                transitions.delete(connection, self._core, self._kind, entity_id, viewer, at_once=at_once)
+            self._core.places.forget()
 
         await self._core.job(work)
         self._wake()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from starlette.routing import Route
 
 from acomps.local.errors import Refused
+from acomps.local.gate import viewer_of
 from acomps.local.routes.answers import json_answer
 
 if TYPE_CHECKING:
@@ -21,12 +22,13 @@ __all__ = ["routes"]
 def routes(core: Core) -> list[Route]:
     """The routes of this module."""
 
-    async def list_environments(_request: Request) -> Response:
-        return json_answer({"Environments": [environment.document() for environment in core.environments.all()]})
+    async def list_environments(request: Request) -> Response:
+        found = core.environments.of(viewer_of(request)).all()
+        return json_answer({"Environments": [environment.document() for environment in found]})
 
     async def get_environment(request: Request) -> Response:
         name = str(request.path_params["name"])
-        found = core.environments.get(name)
+        found = core.environments.of(viewer_of(request)).get(name)
         if found is None:
             raise Refused(404, f"invalid environment-name: {name}"[:400])
         return json_answer({"Environments": [found.document()]})

@@ -17,7 +17,7 @@ from acomps.local.files.bodies import read_body
 from acomps.local.files.contents import digest
 from acomps.local.files.outputs import open_inside, resource_id, walk
 from acomps.local.files.zipping import blocks_of, pack, zip_length
-from acomps.local.gate import links_for, require_link, user_of
+from acomps.local.gate import links_for, require_link, viewer_of
 from acomps.local.jsons import decode, guid, own_object, renamed
 from acomps.local.records.queries import keys
 from acomps.local.routes.answers import ZIP_TYPE, zip_offer
@@ -29,10 +29,11 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from acomps.local.accounts.viewers import Viewer
     from acomps.local.core import Core
     from acomps.local.jsons import JSON
 
-__all__ = ["routes"]
+__all__ = ["blocks_inside", "packed_in_threads", "routes"]
 
 _NAME: Final = "output.zip"
 
@@ -40,9 +41,9 @@ _NAME: Final = "output.zip"
 def routes(core: Core) -> list[Route]:
     """The routes of this module."""
 
-    def remember(kind: EntityKind, entity_id: str, job_id: str | None, body: bytes) -> tuple[str, int]:
+    def remember(viewer: Viewer, kind: EntityKind, entity_id: str, job_id: str | None, body: bytes) -> tuple[str, int]:
         """Keep what is asked for, with the lengths of now, among the contents, where the link finds it by its md5."""
-        place = directory_of(core, kind, entity_id, job_id)
+        place = directory_of(core, viewer, kind, entity_id, job_id)
         if place is None:
             raise Refused(404, "no job has been submitted yet")
         files = _chosen(_ids(decode(body)), *place)
@@ -56,7 +57,7 @@ def routes(core: Core) -> list[Route]:
         core.contents.put({digest(kept): kept})
         return digest(kept), _length(files)
 
-    def recall(md5: str) -> tuple[Path, list[tuple[str, int]]]:
+    def recall(md5: str, viewer: Viewer | None) -> tuple[Path, list[tuple[str, int]]]:
         stored = core.contents.fetch([md5]).get(md5)
         if stored is None:
             raise Refused(404, f"there is no list of files with the md5 {md5}")
@@ -67,13 +68,14 @@ def routes(core: Core) -> list[Route]:
         except (ValueError, TypeError, KeyError):
             raise Refused(404, f"the content {md5} is no list of files") from None
         # Anybody can store a content: what it says is worth no more than the same request would be.
-        place = directory_of(core, kind, guid(entity_id, "the id in the list"), guid(job_id, "the job in the list"))
+        entity_id, job_id = guid(entity_id, "the id in the list"), guid(job_id, "the job in the list")
+        place = directory_of(core, viewer, kind, entity_id, job_id)
         if place is None:
             raise Refused(404, f"there is no job {job_id}")
         return place[1], files
 
     async def ask(request: Request) -> Response:
-        user_of(request)
+        viewer = viewer_of(request)
         kind = kind_of(str(request.path_params["collection"]))
         entity_id = guid(str(request.path_params["id"]), "the id in the path")
         query = keys(request.query_params.multi_items())
@@ -82,16 +84,16 @@ def routes(core: Core) -> list[Route]:
         job = query.get("hpcjobid")
         job_id = guid(job, "hpcjobid") if job else None
         body = await read_body(request, core.settings.max_json_bytes)
-        md5, length = await core.job(remember, kind, entity_id, job_id, body)
+        md5, length = await core.job(remember, viewer, kind, entity_id, job_id, body)
         return zip_offer(_NAME, md5, length, links_for(request, core).output_zip(md5))
 
     async def content(request: Request) -> Response:
         md5 = guid(str(request.path_params["md5"]), "the md5 in the path")
-        require_link(request, core, f"output zip {md5}")
-        folder, files = await core.job(recall, md5)
-        packing = pack((path, _blocks(folder, path, length)) for path, length in files)
+        viewer = require_link(request, core, f"output zip {md5}")
+        folder, files = await core.job(recall, md5, viewer)
+        packing = pack((path, blocks_inside(folder, path, length)) for path, length in files)
         headers = {"Content-Length": str(_length(files))}
-        return StreamingResponse(_sent(core, packing), 200, headers, ZIP_TYPE)
+        return StreamingResponse(packed_in_threads(core, packing), 200, headers, ZIP_TYPE)
 
     return [
         Route("/asset/{collection}/{id}/output", ask, methods=["POST"]),
@@ -119,7 +121,7 @@ def _length(files: Sequence[tuple[str, int]]) -> int:
     return zip_length([(path, "") for path, _ in files], [length for _, length in files])
 
 
-def _blocks(folder: Path, path: str, length: int) -> Iterator[bytes]:
+def blocks_inside(folder: Path, path: str, length: int) -> Iterator[bytes]:
     """As many bytes of the file as were announced; it may have grown since."""
     handle = open_inside(folder, path)
     if not stat.S_ISREG(os.fstat(handle).st_mode):
@@ -135,6 +137,7 @@ def _blocks(folder: Path, path: str, length: int) -> Iterator[bytes]:
         raise EOFError(f"{path} became shorter while it was packed")
 
 
-async def _sent(core: Core, packing: Iterator[bytes]) -> AsyncIterator[bytes]:
+async def packed_in_threads(core: Core, packing: Iterator[bytes]) -> AsyncIterator[bytes]:
+    """The blocks of a zip, each packed in a thread."""
     while block := await core.job(next, packing, b""):
         yield block

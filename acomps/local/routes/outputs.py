@@ -5,15 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from acomps.entities.states import EntityKind
+from acomps.local.accounts.viewers import EVERYBODY
 from acomps.local.errors import Refused
 from acomps.local.files.outputs import open_inside, tree, walk
 from acomps.local.files.ranges import serve_file
-from acomps.local.gate import links_for, require_link
+from acomps.local.gate import links_for, require_link, viewer_of
 from acomps.local.jsons import guid
 from acomps.local.records import schema
 from acomps.local.records.finding import require_entity
@@ -23,13 +24,22 @@ from acomps.local.routes.answers import json_answer
 if TYPE_CHECKING:
     from starlette.requests import Request
 
+    from acomps.local.accounts.viewers import Viewer
     from acomps.local.core import Core
     from acomps.local.files.links import Links
     from acomps.local.files.outputs import Entry
+    from acomps.local.records.places import Place
 
 __all__ = ["directory_of", "kind_of", "routes"]
 
 _KINDS: Final = {"simulations": EntityKind.SIMULATION, "workitems": EntityKind.WORK_ITEM}
+
+_OF_WORK_ITEM: Final = select(schema.work_items.c.working_directory).where(schema.work_items.c.id == bindparam("owner"))
+_JOBS: Final = select(schema.jobs.c.id, schema.jobs.c.working_directory).where(
+    schema.jobs.c.simulation_id == bindparam("owner")
+)
+_NEWEST: Final = _JOBS.order_by(schema.jobs.c.job_id.desc()).limit(1)
+_NAMED: Final = _JOBS.where(schema.jobs.c.id == bindparam("job"))
 
 
 def routes(core: Core) -> list[Route]:
@@ -41,11 +51,11 @@ def routes(core: Core) -> list[Route]:
         query = keys(request.query_params.multi_items())
         job = query.get("hpcjobid")
         job_id = guid(job, "hpcjobid") if job else None
-        links = links_for(request, core)
+        links, viewer = links_for(request, core), viewer_of(request)
         found = walk if query.get("flatten", "0").lower() in {"1", "true"} else tree
 
         def answer() -> Response:
-            place = directory_of(core, kind_of(collection), entity_id, job_id)
+            place = directory_of(core, viewer, kind_of(collection), entity_id, job_id)
             if place is None:
                 # Clients know this answer by its having no ResponseMessage.
                 return PlainTextResponse("no job has been submitted yet", 404)
@@ -61,10 +71,14 @@ def routes(core: Core) -> list[Route]:
         entity_id = guid(str(request.path_params["id"]), "the id in the path")
         job_id = guid(str(request.path_params["job"]), "the job in the path")
         path = str(request.path_params["path"])
-        require_link(request, core, f"{job_id}/{path}")
+        viewer = require_link(request, core, f"{job_id}/{path}")
+
+        def look() -> Place | None:
+            return directory_of(core, viewer, kind_of(collection), entity_id, job_id)
 
         def opening() -> int:
-            place = directory_of(core, kind_of(collection), entity_id, job_id)
+            everything = viewer is None or viewer.peers is None
+            place = core.places.find(collection, entity_id, job_id, look) if everything else look()
             if place is None:
                 raise Refused(404, f"there is no job {job_id}")
             return open_inside(place[1], path)
@@ -85,16 +99,29 @@ def kind_of(collection: str) -> EntityKind:
     return kind
 
 
-def directory_of(core: Core, kind: EntityKind, entity_id: str, job_id: str | None) -> tuple[str, Path] | None:
-    """The job and its working directory, the newest one where none is named; None when there is no such job."""
-    jobs = schema.jobs
+def directory_of(
+    core: Core, viewer: Viewer | None, kind: EntityKind, entity_id: str, job_id: str | None
+) -> Place | None:
+    """The job and its working directory, the newest one where none is named; None when there is no such job.
+
+    Without a `viewer` a signed link asks, which has been given to somebody who may see it.
+    """
     with core.database.reading() as connection:
-        require_entity(connection, kind, entity_id)
-        wanted = select(jobs.c.id, jobs.c.working_directory).where(jobs.c.simulation_id == entity_id)
-        if job_id is not None:
-            wanted = wanted.where(jobs.c.id == job_id)
-        found = connection.execute(wanted.order_by(jobs.c.job_id.desc()).limit(1)).first()
-    return None if found is None else (str(found.id), Path(found.working_directory))
+        require_entity(connection, kind, entity_id, viewer or EVERYBODY)
+        if kind is EntityKind.WORK_ITEM:
+            # A work item has no jobs: its own id stands for its one directory.
+            own = connection.scalar(_OF_WORK_ITEM, {"owner": entity_id})
+            return None if own is None or job_id not in {None, entity_id} else (entity_id, _inside(core, own))
+        wanted, names = (_NEWEST, {}) if job_id is None else (_NAMED, {"job": job_id})
+        found = connection.execute(wanted, {"owner": entity_id, **names}).first()
+    return None if found is None else (str(found.id), _inside(core, found.working_directory))
+
+
+def _inside(core: Core, directory: str) -> Path:
+    """A working directory, which must really lie where the service has made it: programs can move and link folders."""
+    if not core.environments.hold(directory):
+        raise Refused(404, "the working directory is not where it was made")
+    return Path(directory)
 
 
 def _document(entry: Entry, links: Links, collection: str, entity_id: str, job_id: str) -> dict[str, object]:

@@ -12,14 +12,15 @@ from starlette.routing import Match, Route
 from acomps.entities.states import EntityKind
 from acomps.local.errors import Refused
 from acomps.local.files.bodies import read_body
-from acomps.local.gate import links_for
-from acomps.local.jsons import decode, guid, renamed
+from acomps.local.gate import links_for, viewer_of
+from acomps.local.jsons import decode, dumps, guid, renamed
 from acomps.local.records import schema
+from acomps.local.records.database import given_ids
 from acomps.local.records.documents import page_columns, page_documents
-from acomps.local.records.filters import Surroundings
-from acomps.local.records.finding import require_entity
+from acomps.local.records.finding import unknown
 from acomps.local.records.queries import keys, read_listing
 from acomps.local.records.statistics import OPERATIONS, statistics_of
+from acomps.local.records.visibility import sees
 from acomps.local.routes.answers import json_answer
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.types import Scope
 
+    from acomps.local.accounts.viewers import Viewer
     from acomps.local.core import Core
     from acomps.local.files.links import Links
     from acomps.local.records.queries import Listing
@@ -53,13 +55,12 @@ class _WithStatistics(Route):
 def routes(core: Core) -> list[Route]:
     """The routes of this module; they come before those of the experiments themselves."""
 
-    def listing_of(query: Mapping[str, str]) -> Listing:
-        around = Surroundings(group_name=core.environments.groups()[0])
-        return read_listing(EntityKind.EXPERIMENT, query, around, core.settings.max_page)
+    def listing_of(request: Request, query: Mapping[str, str]) -> Listing:
+        return read_listing(EntityKind.EXPERIMENT, query, viewer_of(request), core.settings.max_page)
 
     async def list_all(request: Request) -> Response:
         query = keys(request.query_params.multi_items())
-        listing, links = listing_of(query), links_for(request, core)
+        listing, links = listing_of(request, query), links_for(request, core)
         body, headers = await core.job(_listed, core, listing, links, _operations(query))
         return Response(body, media_type="application/json", headers=headers)
 
@@ -67,14 +68,14 @@ def routes(core: Core) -> list[Route]:
         query = keys(request.query_params.multi_items())
         wanted = guid(str(request.path_params["id"]), "the id of an Experiment")
         shaping = {name: value for name, value in query.items() if name in _SHAPING}
-        listing, links = listing_of({**shaping, "id": wanted}), links_for(request, core)
+        listing, links = listing_of(request, {**shaping, "id": wanted}), links_for(request, core)
         body, _ = await core.job(_listed, core, listing, links, _operations(query), wanted)
         return Response(body, media_type="application/json")
 
     async def post(request: Request) -> Response:
         operations = _operations(keys(request.query_params.multi_items()))
         body = await read_body(request, core.settings.max_json_bytes)
-        return json_answer(await core.job(_summed, core, _ids(body), operations))
+        return json_answer(await core.job(_summed, core, viewer_of(request), _ids(body), operations))
 
     return [
         Route(f"{_PATH}/stats", post, methods=["POST"]),
@@ -105,8 +106,12 @@ def _ids(body: bytes) -> list[str]:
     return [guid(item, "each of the Ids") for item in given]
 
 
-def _summed(core: Core, ids: Sequence[str], operations: Sequence[str]) -> dict[str, object]:
+def _summed(core: Core, viewer: Viewer, ids: Sequence[str], operations: Sequence[str]) -> dict[str, object]:
+    visible = sees(viewer, EntityKind.EXPERIMENT)
     with core.database.reading() as connection:
+        if visible:
+            known = select(schema.experiments.c.id).where(schema.experiments.c.id.in_(given_ids()), *visible)
+            ids = list(connection.scalars(known, {"ids": dumps(ids)}))
         return {"Stats": statistics_of(connection, ids, operations)}
 
 
@@ -118,9 +123,9 @@ def _listed(
     columns = [table.c[name] for name in page_columns(listing)]
     statement = select(*columns).where(*listing.conditions).order_by(*listing.order)
     with core.database.reading() as connection:
-        if wanted is not None:
-            require_entity(connection, EntityKind.EXPERIMENT, wanted)
         total = connection.scalar(select(func.count()).select_from(table).where(*listing.conditions)) or 0
+        if wanted is not None and not total:
+            raise unknown(EntityKind.EXPERIMENT, wanted)
         rows = connection.execute(statement.limit(listing.count).offset(listing.offset)).all()
         documents = page_documents(connection, listing, rows, links)
         place = page_columns(listing).index("id")

@@ -13,7 +13,7 @@ from acomps.local.files.bodies import read_body
 from acomps.local.files.contents import digest
 from acomps.local.files.names import asset_folder, file_name
 from acomps.local.files.zipping import zip_blocks, zip_length
-from acomps.local.gate import links_for, require_link, user_of
+from acomps.local.gate import links_for, require_link, viewer_of
 from acomps.local.jsons import decode, guid, objects, own_object, renamed, text
 from acomps.local.routes.answers import ZIP_TYPE, zip_offer
 
@@ -56,7 +56,7 @@ def routes(core: Core) -> list[Route]:
         return members, zip_length(members, _lengths(core, members))
 
     async def ask(request: Request) -> Response:
-        user_of(request)
+        viewer_of(request)
         md5, length = await core.job(remember, await read_body(request, core.settings.max_json_bytes))
         return zip_offer(_NAME, md5, length, links_for(request, core).zip(md5))
 

@@ -46,7 +46,8 @@ def judge(ending: Ending, history: History, last_words: str) -> Verdict:
     if ending.canceled or history.state is SimulationState.CANCEL_REQUESTED:
         return Verdict(job=JobState.CANCELED, simulation=SimulationState.CANCELED)
     if ending.stopped:
-        error = "the service was stopped while this attempt ran; the simulation went back into the queue"
+        why = ending.reason or "the service was stopped while this attempt ran"
+        error = f"{why}; the simulation went back into the queue"
         return Verdict(job=JobState.CANCELED, simulation=SimulationState.COMMISSION_REQUESTED, error=error)
     if ending.exit_code == 0:
         return Verdict(job=JobState.FINISHED, simulation=SimulationState.SUCCEEDED)

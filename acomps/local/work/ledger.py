@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import orjson
-from sqlalchemy import bindparam, func, insert, literal_column, select, update
+from sqlalchemy import String, bindparam, func, insert, literal_column, select, update
 
 from acomps.entities.states import JobState, SimulationState
 from acomps.local.executors import Ending, Task
@@ -16,20 +15,21 @@ from acomps.local.records import schema
 from acomps.local.records.database import given_ids
 from acomps.local.work import workdirs
 from acomps.local.work.endings import History, judge
+from acomps.local.work.launches import launch_of, task_of
 from acomps.local.work.provisioning import Commissioned, Provisioned
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from sqlalchemy import ColumnElement, Connection, Update
 
     from acomps.local.core import Core
 
-__all__ = ["Changes", "Ledger", "Standing"]
+__all__ = ["Changes", "Ledger", "OpenJob", "Standing"]
 
 #: So many simulations are provisioned in one go.
 PROVISION_AT_ONCE: Final = 100
-#: So many tasks are handed out in advance.
+#: So many tasks of each place are read in advance.
 READY_AHEAD: Final = 128
 #: So much of a failed simulation's stderr goes into its error message.
 LAST_WORDS_BYTES: Final = 1_000
@@ -42,17 +42,41 @@ _simulations: Final = schema.simulations
 class Changes:
     """What has happened since the last call; times are in the wire's form."""
 
+    provisioned: list[Provisioned] = field(default_factory=list[Provisioned])
+    #: Simulations whose provisioning is for another time.
+    returned: list[str] = field(default_factory=list[str])
+    #: Jobs that a cluster's own queue will have; those with the number that they got there.
+    handed_over: list[str] = field(default_factory=list[str])
+    submitted: list[tuple[str, int]] = field(default_factory=list[tuple[str, int]])
     started: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
     ended: list[tuple[Ending, str]] = field(default_factory=list[tuple[Ending, str]])
-    provisioned: list[Provisioned] = field(default_factory=list[Provisioned])
+
+    def extend(self, newer: Changes) -> None:
+        """Add what has happened after this."""
+        self.provisioned.extend(newer.provisioned)
+        self.returned.extend(newer.returned)
+        self.handed_over.extend(newer.handed_over)
+        self.submitted.extend(newer.submitted)
+        self.started.extend(newer.started)
+        self.ended.extend(newer.ended)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenJob:
+    """A job that was not at its end when the last service was."""
+
+    place: str
+    #: Of all its processes.
+    cores: int
+    running: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
     """What is to be done next."""
 
-    #: The head of the queue, in its order.
-    ready: list[Task]
+    #: The head of the queue of each place, in its order.
+    ready: dict[str, list[Task]]
     #: Claimed for provisioning by this call.
     commissioned: list[Commissioned]
     #: Jobs whose simulations are to be cancelled.
@@ -65,8 +89,8 @@ class Ledger:
     def __init__(self, core: Core) -> None:
         self._core = core
 
-    def recover(self) -> tuple[dict[str, int], set[str]]:
-        """After a start: the open jobs with their cores, and those of them that ran when the records ended."""
+    def recover(self) -> dict[str, OpenJob]:
+        """After a start: the open jobs by their id."""
         with self._core.database.writing() as connection:
             # Whatever stood half-way has no job yet: it begins anew.
             connection.execute(
@@ -75,21 +99,36 @@ class Ledger:
                 .values(state=SimulationState.COMMISSION_REQUESTED.text)
             )
             open_jobs = connection.execute(
-                select(_jobs.c.id, _jobs.c.cores, _jobs.c.job_state).where(_open_job())
+                select(_jobs.c.id, _jobs.c.place, _jobs.c.cores, _jobs.c.job_state).where(_open_job())
             ).all()
-        running = {str(job.id) for job in open_jobs if job.job_state == JobState.RUNNING.text}
-        return {str(job.id): int(job.cores) for job in open_jobs}, running
+        return {
+            str(job_id): OpenJob(place=place, cores=cores, running=state == JobState.RUNNING.text)
+            for job_id, place, cores, state in open_jobs
+        }
 
-    def settle(self, changes: Changes, *, claim: bool = True) -> Standing:
-        """Record the changes and say what is to be done; without `claim` nothing new is begun."""
+    def take_back(self, job_ids: Collection[str]) -> None:
+        """These jobs were to be handed over, and were not: they wait again."""
+        with self._core.database.writing() as connection:
+            connection.execute(
+                update(_jobs).where(_jobs.c.id.in_(given_ids()), _jobs.c.handed_over == 1).values(handed_over=0),
+                {"ids": dumps([*job_ids])},
+            )
+
+    def settle(self, changes: Changes, places: Collection[str], *, claim: bool = True) -> Standing:
+        """Record the changes and say what is to be done.
+
+        The answer has the next tasks of `places`; without `claim` nothing new is begun.
+        """
         observed = self._observe([ending.job_id for ending, _ in changes.ended])
         with self._core.database.writing() as connection:
-            _record_started(connection, changes.started)
             self._record_provisioned(connection, changes.provisioned)
+            _record_returned(connection, changes.returned)
+            _record_handed_over(connection, changes)
+            _record_started(connection, changes.started)
             _record_ended(connection, changes.ended, observed)
             cancel = _cancel_requests(connection)
             commissioned = _claim(connection) if claim else []
-            ready = _queue_head(connection) if claim else []
+            ready = {place: _queue_head(connection, place) for place in places}
         return Standing(ready=ready, commissioned=commissioned, cancel=cancel)
 
     def _observe(self, job_ids: Sequence[str]) -> dict[str, tuple[int, str]]:
@@ -110,20 +149,21 @@ class Ledger:
         now = self._core.now()
         queued = [
             {
-                "id": item.job_id,
+                "id": item.task.job_id,
                 "simulation_id": item.simulation_id,
                 "job_state": JobState.QUEUED.text,
                 "priority": item.priority.text,
-                "working_directory": str(item.directory),
+                "working_directory": str(item.task.directory),
                 "submit_time": now,
                 "configuration": dumps(item.configuration),
-                "rank": item.priority.code,
-                "cores": item.cores,
-                "command": dumps(item.command),
+                "rank": item.task.rank,
+                "cores": item.task.cores * item.task.processes,
+                "place": item.place,
+                "launch": launch_of(item.task),
                 "retries": item.retries,
             }
             for item in provisioned
-            if item.failure is None
+            if item.task is not None
         ]
         if queued:
             connection.execute(insert(_jobs), queued)
@@ -157,6 +197,31 @@ def _step_from(state: SimulationState) -> Update:
     )
 
 
+def _record_returned(connection: Connection, returned: Sequence[str]) -> None:
+    if returned:
+        connection.execute(
+            _step_from(SimulationState.PROVISIONING),
+            [
+                {"b_id": simulation_id, "b_state": SimulationState.COMMISSION_REQUESTED.text, "b_error": None}
+                for simulation_id in returned
+            ],
+        )
+
+
+def _record_handed_over(connection: Connection, changes: Changes) -> None:
+    # What has started is no longer queued anywhere.
+    queued = set(changes.handed_over).difference(job_id for job_id, _ in changes.started)
+    if queued:
+        connection.execute(
+            update(_jobs).where(_jobs.c.id.in_(given_ids())).values(handed_over=1), {"ids": dumps([*queued])}
+        )
+    if changes.submitted:
+        connection.execute(
+            update(_jobs).where(_jobs.c.id == bindparam("b_id")).values(cluster_id=bindparam("b_number")),
+            [{"b_id": job_id, "b_number": number} for job_id, number in changes.submitted],
+        )
+
+
 def _record_started(connection: Connection, started: Sequence[tuple[str, str]]) -> None:
     if not started:
         return
@@ -164,7 +229,11 @@ def _record_started(connection: Connection, started: Sequence[tuple[str, str]]) 
     connection.execute(
         update(_jobs)
         .where(_jobs.c.id == bindparam("b_job"), _jobs.c.job_state == _fixed(JobState.QUEUED))
-        .values(job_state=JobState.RUNNING.text, start_time=bindparam("b_time")),
+        .values(
+            job_state=JobState.RUNNING.text,
+            # The clocks of other machines may go wrong.
+            start_time=func.max(bindparam("b_time", type_=String), _jobs.c.submit_time),
+        ),
         steps,
     )
     of_job = select(_jobs.c.simulation_id).where(_jobs.c.id == bindparam("b_job")).scalar_subquery()
@@ -210,7 +279,9 @@ def _record_ended(
         .where(_jobs.c.id == bindparam("b_id"))
         .values(
             job_state=bindparam("b_state"),
-            end_time=bindparam("b_time"),
+            end_time=func.max(
+                bindparam("b_time", type_=String), func.coalesce(_jobs.c.start_time, _jobs.c.submit_time)
+            ),
             error_message=bindparam("b_error"),
             output_directory_size=bindparam("b_size"),
             lost=bindparam("b_lost"),
@@ -296,19 +367,18 @@ def _claim(connection: Connection) -> list[Commissioned]:
     return [Commissioned(id=row[0], owner=row[1], configurations=(row[2], row[3], row[4])) for row in rows]
 
 
-def _queue_head(connection: Connection) -> list[Task]:
+def _queue_head(connection: Connection, place: str) -> list[Task]:
     """The next jobs to start: higher priorities first, then in the order in which they came."""
     rows = connection.execute(
-        select(_jobs.c.id, _jobs.c.working_directory, _jobs.c.command, _jobs.c.cores)
+        select(_jobs.c.id, _jobs.c.working_directory, _jobs.c.rank, _jobs.c.launch)
         .join(_simulations, _simulations.c.id == _jobs.c.simulation_id)
         .where(
+            _jobs.c.place == place,
             _jobs.c.job_state == _fixed(JobState.QUEUED),
+            _jobs.c.handed_over == literal_column("0"),
             _simulations.c.state == _fixed(SimulationState.COMMISSIONED),
         )
         .order_by(_jobs.c.rank.desc(), _jobs.c.job_id)
         .limit(READY_AHEAD)
     )
-    return [
-        Task(job_id=job_id, directory=Path(folder), command=tuple(orjson.loads(command)), cores=cores)
-        for job_id, folder, command, cores in rows
-    ]
+    return [task_of(*row) for row in rows]

@@ -19,6 +19,8 @@ __all__ = ["Collections", "place", "prepare", "size_of", "tail"]
 
 _PLAIN: Final = 0o644
 _EXECUTABLE: Final = 0o755
+#: What many simulations share, none of them may change.
+_WRITING: Final = 0o222
 _BLOCK_BYTES: Final = 1024 * 1024
 #: How ELF, scripts and Mach-O begin.
 _PROGRAMS: Final = (b"\x7fELF", b"#!", b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe")
@@ -88,8 +90,18 @@ class Collections:
             folder.mkdir(parents=True, exist_ok=True)
             _copy(self._contents.fetch([md5])[md5], f"{folder}/{name}")
         finished = self._root / collection_id
+        _protect(building)
         os.replace(building, finished)
+        finished.chmod(finished.stat().st_mode & ~_WRITING)
         return finished
+
+
+def _protect(folder: Path) -> None:
+    """Take the right to write from all that is in a folder."""
+    for path, folders, files in os.walk(folder):
+        for name in (*folders, *files):
+            entry = os.path.join(path, name)
+            os.chmod(entry, os.stat(entry).st_mode & 0o777 & ~_WRITING)
 
 
 def size_of(directory: Path) -> int:

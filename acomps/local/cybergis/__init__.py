@@ -1,0 +1,1 @@
+"""CyberGIS-Compute's v2 REST over the executors of this service."""

@@ -1,0 +1,1 @@
+"""The real pyCOMPS against the local service."""
