@@ -7,11 +7,12 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, TypeVar, cast
 
 import anyio
+import anyio.to_thread
 
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
-__all__ = ["each", "spread", "task_group"]
+__all__ = ["each", "opened_in_thread", "spread", "task_group"]
 
 T = TypeVar("T")
 
@@ -35,6 +36,23 @@ async def task_group() -> AsyncGenerator[TaskGroup]:
     except BaseExceptionGroup as group:
         error = _first(group)
         raise error from error.__cause__
+
+
+async def opened_in_thread(make: Callable[[], T], undo: Callable[[T], object]) -> T:
+    """What `make` opens in a thread; undone again when the caller is cancelled meanwhile.
+
+    A cancellation of asyncio's own, such as Ctrl-C is, does not wait for a thread, and what comes of it would be lost;
+    a task group does wait.
+    """
+    made: list[T] = []
+    try:
+        async with task_group() as tasks:
+            tasks.start_soon(anyio.to_thread.run_sync, lambda: made.append(make()))
+    except BaseException:
+        for one in made:
+            undo(one)
+        raise
+    return made[0]
 
 
 async def spread(items: Iterable[T] | AsyncIterable[T], work: Callable[[T], Awaitable[object]], at_once: int) -> None:

@@ -11,6 +11,7 @@ import contextlib
 import os
 import uuid
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
 import anyio
@@ -18,6 +19,7 @@ import anyio.to_thread
 import orjson
 
 from acomps.errors import NotWritten, UsageError
+from acomps.streams import opened_in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -50,7 +52,7 @@ class Journal:
     @classmethod
     async def open(cls, path: Path, *, server: str, kind: str, new_run: str) -> Journal:
         """The journal at `path`, which belongs to one server and one kind of entity; begun with `new_run` if new."""
-        return await anyio.to_thread.run_sync(_open, path, server, kind, new_run)
+        return await opened_in_thread(partial(_open, path, server, kind, new_run), Journal.close)
 
     def confirmed(self, index: int, digest: str) -> uuid.UUID | None:
         """The id of the entity at `index` if it was confirmed; UsageError if another entity was there then."""

@@ -12,6 +12,7 @@ import anyio
 from anyio import to_thread
 
 from acomps.errors import AcompsError, ChecksumMismatch, MalformedAnswer, NotFound
+from acomps.streams import opened_in_thread
 from acomps.transfer.blocks import BLOCK_BYTES
 from acomps.transfer.partfile import PartFile, write_whole
 from acomps.transfer.promise import not_written
@@ -64,7 +65,8 @@ async def fetch(
     part = PartFile(target, promise, resumable=large and not growing, digest=digest)
     keep = True
     try:
-        done = await to_thread.run_sync(part.open)
+        # Should it be cancelled, the part is left below, when it is open.
+        done = await opened_in_thread(part.open, len)
         wanted = Wanted(url, operation, length, growing=growing)
         reading = Reading(channel, wanted, part, told.add, clock or channel.clock)
         await reading.run(done, ranges=large)

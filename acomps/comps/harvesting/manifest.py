@@ -12,6 +12,7 @@ import struct
 import time
 import uuid
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final, TypeAlias, cast
 
 import anyio
@@ -20,6 +21,7 @@ import orjson
 
 from acomps.comps.harvesting.layout import place_key
 from acomps.errors import NotWritten
+from acomps.streams import opened_in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -104,7 +106,7 @@ class Manifest:
     @classmethod
     async def open(cls, into: Path) -> Manifest:
         """The manifest of the folder `into`, which is made. NotWritten when nothing can be written there."""
-        return await anyio.to_thread.run_sync(_open, into)
+        return await opened_in_thread(partial(_open, into), Manifest.close)
 
     def kept(self, simulation: uuid.UUID, path: str) -> Kept | None:
         """What is known of a file of a simulation."""
