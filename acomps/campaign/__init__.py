@@ -64,6 +64,7 @@ from acomps.campaign.model import (
 from acomps.campaign.runner.campaign import Campaign
 from acomps.campaign.runner.comps_gateway import CompsGateway
 from acomps.campaign.runner.course import CampaignFailed
+from acomps.campaign.runner.cybergis_gateway import CyberGISGateway
 from acomps.campaign.runner.facts import DefinitionChanged
 from acomps.campaign.runner.gateway import Created, Ended, Gateway, Group, Job, JobFile, Order
 from acomps.campaign.runner.readers import Channels, documents
@@ -87,6 +88,7 @@ __all__ = [
     "Channels",
     "CompsGateway",
     "Created",
+    "CyberGISGateway",
     "DefinitionChanged",
     "Element",
     "ElementSet",

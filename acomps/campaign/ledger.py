@@ -21,6 +21,7 @@ from acomps.campaign.owner import Owner
 from acomps.campaign.places import INBOXES, OWN, OWNER
 from acomps.campaign.settings import TakenIn
 from acomps.errors import UsageError
+from acomps.wire.decode import collector_paused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -194,7 +195,8 @@ def _opened(store: Path, layout: Layout, times: Times, limit: int) -> Ledger:
     owner = Owner(own / OWNER, store)
     try:
         disk = Disk(store, layout, times)
-        loaded = disk.load(repair=True)
+        with collector_paused():
+            loaded = disk.load(repair=True)
         return Ledger(store, layout, disk, owner, Journal(loaded.journal, loaded.good), loaded, limit)
     except BaseException:
         owner.release()

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from acomps.campaign.arrays import StoredArray
     from acomps.campaign.encoding import Value
+    from acomps.campaign.model import Iteration
     from acomps.campaign.state import TaskTable
 
 __all__ = ["Reading"]
@@ -82,6 +83,11 @@ class Reading(StoreCore):
         for index in range(*selection.indices(count)):
             yield (await self._state()).task(task_idx, task_insert_ID).element(index, keep_iterations_idx=False)
 
+    async def get_task_iterations(self, task_idx: int, task_insert_ID: int) -> list[tuple[int, int, Iteration]]:
+        """All iterations of a task as values, element by element: the index of the element, its own, and itself."""
+        task = (await self._state()).task(task_idx, task_insert_ID).copied()
+        return await anyio.to_thread.run_sync(_iterations, task)
+
     async def get_parameter_data(self, index: int) -> tuple[bool, object]:
         """Whether a parameter is set, and its value."""
         value = (await self._state()).value(index)
@@ -142,6 +148,14 @@ class Reading(StoreCore):
             except StoreDamaged:
                 if array.place == place:
                     raise
+
+
+def _iterations(task: TaskTable) -> list[tuple[int, int, Iteration]]:
+    return [
+        (element, position, task.iteration(position))
+        for element, one in enumerate(task.elements)
+        for position in one.iterations_idx
+    ]
 
 
 def _elements(task: TaskTable, chosen: range, keep: bool) -> list[dict[str, object]]:

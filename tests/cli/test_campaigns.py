@@ -16,6 +16,36 @@ attempts = 1
 """
 
 
+PYTHON = """
+from pathlib import Path
+import acomps
+from acomps.campaign import Campaign, Channels, Stage
+
+BASE = {"Rate": 0.0, "Run_Number": 0}
+
+def doubled(results):
+    return acomps.sweep(BASE, {"Rate": [2 * max(one.inputs["Rate"] for one in results)]})
+
+campaign = Campaign(
+    "doubled.campaign",
+    name="doubled",
+    experiment=acomps.Experiment(
+        name="doubled",
+        configuration=acomps.Configuration(
+            environment_name="Local", executable_path="python3", simulation_input_args="Assets/model.py"
+        ),
+    ),
+    assets=Path("model"),
+    stages=[
+        Stage(name="first", sweep=acomps.sweep(BASE, {"Rate": [0.5, 1.0]})),
+        Stage(name="doubled", sweep=doubled, rounds=2),
+    ],
+    outputs=["output/InsetChart.json"],
+    read=Channels("Infected"),
+)
+"""
+
+
 def prepare(cli: Terminal, rates: str, model: str = "") -> None:
     cli.prepare(rates)
     with (cli.folder / "sweep.toml").open("a") as handle:
@@ -91,3 +121,14 @@ def test_what_is_wrong_in_the_file_is_said(cli: Terminal) -> None:
     (cli.folder / "c.py").write_text("campaign = 1\n")
     assert "must set `campaign`" in cli("campaign", "run", "c.py", code=2).stderr
     assert "no campaign at" in cli("campaign", "status", "nowhere", code=1).stderr
+
+
+def test_a_python_file_can_have_stages_that_follow_from_others(cli: Terminal) -> None:
+    cli.prepare()
+    (cli.folder / "doubled.py").write_text(PYTHON)
+    done = cli("campaign", "run", "doubled.py")
+    assert "complete; first: 2 succeeded of 2; doubled: 2 succeeded of 2" in done.stderr
+    results = json.loads(cli("campaign", "results", "doubled.py", "--format", "json").stdout)
+    assert [one["inputs"]["Rate"] for one in results] == [0.5, 1.0, 2.0, 4.0]
+    (cli.folder / "doubled.py").write_text(PYTHON.replace("2 * max", "3 * max"))
+    assert "begun with another definition: stages.doubled.sweep" in cli("campaign", "run", "doubled.py", code=2).stderr

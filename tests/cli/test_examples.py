@@ -17,7 +17,7 @@ from acomps.comps.child import Service
 
 NAMES = [names.split()[0] for commands in COMMANDS.values() for names, _, _ in commands]
 #: Commands with commands of their own; those have their own tests.
-GROUPS = {"cybergis", "serve-user"}
+GROUPS = {"campaign", "cybergis", "serve-user"}
 #: What an example needs, if it is not an experiment that has succeeded; and what leaves something new.
 CREATED = {"commission", "delete"}
 ACTIVE = {"cancel"}
