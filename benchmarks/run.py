@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 import pickle
 import sys
 import tempfile
@@ -151,7 +152,11 @@ async def run_process(
         command, folder = [python, str(here / "pycomps_peer.py")], job["folder"]
     else:
         command, folder = [sys.executable, "-m", module], str(here.parent)
-    done = await anyio.run_process(command, input=orjson.dumps({**login, **job}), stderr=None, cwd=folder)
+    # Tokens that runs before have left in the folder for temporary files would spare this one its login.
+    surroundings = {**os.environ, "TMPDIR": job["folder"]}
+    done = await anyio.run_process(
+        command, input=orjson.dumps({**login, **job}), stderr=None, cwd=folder, env=surroundings
+    )
     cost: dict[str, float] = orjson.loads(done.stdout.splitlines()[-1])
     return cost
 

@@ -37,6 +37,8 @@ Reference = uuid.UUID | str | Record
 
 #: Answers above this size are decoded in a thread, so that the loop goes on.
 _DECODE_INLINE_BYTES: Final = 64 * 1024
+#: The first page of whole entities is this long, and each one twice as long as the one before: reading begins early.
+_FIRST_PAGE: Final = 1_000
 #: The service leaves out `count` and `offset` of 0, and gives entities in no order unless it is told one.
 _STABLE_ORDER: Final = "Id"
 
@@ -155,8 +157,11 @@ class Resource(Generic[E]):
         params.setdefault("orderby", _STABLE_ORDER)
         left = query.count
         offset = query.first
+        largest = self._settings.page_size
+        allowed = largest if query.fields else min(largest, _FIRST_PAGE)
         while left is None or left > 0:
-            size = self._settings.page_size if left is None else min(left, self._settings.page_size)
+            size = allowed if left is None else min(left, allowed)
+            allowed = min(largest, 2 * allowed)
             paging = {"count": str(size), **({"offset": str(offset)} if offset else {})}
             page = _Page(await self._read(self._path, {**params, **paging}, f"list {self._spelling.plural}"))
             offset += size
@@ -174,7 +179,12 @@ class Resource(Generic[E]):
 
     def _entities(self, page: _Page) -> Sequence[E]:
         with collector_paused():
-            return decode_rows(self._kind, self._rows(page))
+            found = self._rows(page)
+            entities = decode_rows(self._kind, found)
+            # What the collector would only look at in vain is gone before it goes on.
+            page.rows = None
+            del found
+        return entities
 
     async def _in_thread(self, page: _Page, work: Callable[[_Page], T]) -> T:
         """`work` on a page, in a thread unless it is small."""

@@ -93,18 +93,23 @@ def maker(make: Callable[..., object], names: Mapping[str, str], what: str, **re
 
 def shared(read: Read) -> Read:
     """`read` for small flat objects that are often the same, as in a sweep: equal ones become one record."""
-
-    @functools.lru_cache(REMEMBERED)
-    def known(items: tuple[tuple[str, Any], ...]) -> object:
-        return read(dict(items))
+    known: dict[tuple[Any, ...], object] = {}
 
     def read_or_share(raw: object) -> object:
         if not isinstance(raw, dict):
             return read(raw)
+        items = cast("dict[str, Any]", raw)
+        key = (*items, *items.values())
         try:
-            return known(tuple(cast("dict[str, Any]", raw).items()))
+            found = known.get(key)
         except TypeError:
-            return read(raw)  # Something in it is not flat, and so has no hash.
+            return read(items)  # Something in it is not flat, and so has no hash.
+        if found is None:
+            found = read(items)
+            if len(known) >= REMEMBERED:
+                known.clear()
+            known[key] = found
+        return found
 
     return read_or_share
 
