@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, cast
 
 from acomps.campaign.additions import (
@@ -19,16 +18,14 @@ from acomps.campaign.additions import (
 from acomps.campaign.core import StoreCore
 from acomps.campaign.documents import dump
 from acomps.campaign.encoding import encode
+from acomps.campaign.reporting import Reporting
 from acomps.campaign.settings import (
     AddAttempt,
     SetJobscript,
     SetLoopIterations,
     SetParameter,
-    SetRunEnd,
-    SetRunStart,
     SetSubmissionIndices,
 )
-from acomps.campaign.times import utc
 from acomps.errors import UsageError
 
 if TYPE_CHECKING:
@@ -39,7 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["Changing"]
 
 
-class Changing(StoreCore):
+class Changing(StoreCore, Reporting):
     """All that changes a workflow; the errors come with the call, and then nothing has changed.
 
     What is given is taken as it is at that moment. Outside a batch a call returns when its change is on the disk.
@@ -135,37 +132,6 @@ class Changing(StoreCore):
         if any(len(key) != 4 or not all(isinstance(part, int) for part in key) for key in keys):
             raise UsageError("a run is named by its task's insert ID, iteration, action and number")
         await self._change(SetSubmissionIndices(sub_idx, cast("tuple[RunKey, ...]", tuple(keys))))
-
-    async def set_EAR_start(
-        self, task_insert_ID: int, element_iteration_idx: int, action_idx: int, run_idx: int
-    ) -> None:
-        """The run begins now."""
-        now = datetime.now(UTC)
-        await self._change(SetRunStart(task_insert_ID, element_iteration_idx, action_idx, run_idx, now))
-
-    async def set_EAR_end(
-        self,
-        task_insert_ID: int,
-        element_iteration_idx: int,
-        action_idx: int,
-        run_idx: int,
-        *,
-        success: bool | None = None,
-        more: Mapping[str, object] | None = None,
-    ) -> None:
-        """The run has ended now; how, if it is known, and what else is to be noted (exit code, message)."""
-        now = datetime.now(UTC)
-        noted = dump(dict(more), "what is noted of a run") if more else b""
-        await self._change(SetRunEnd(task_insert_ID, element_iteration_idx, action_idx, run_idx, now, success, noted))
-
-    async def set_jobscript_submit_time(self, sub_idx: int, js_idx: int, submit_time: datetime) -> None:
-        """When a jobscript was sent; a time without a zone is UTC."""
-        text = dump(self._times.text(utc(submit_time)), "a time")
-        await self._change(SetJobscript(sub_idx, js_idx, "submit_time", text))
-
-    async def set_jobscript_job_ID(self, sub_idx: int, js_idx: int, job_ID: int | str) -> None:
-        """The id that a jobscript got."""
-        await self._change(SetJobscript(sub_idx, js_idx, "scheduler_job_ID", dump(job_ID, "a job ID")))
 
     async def set_jobscript_version_info(self, sub_idx: int, js_idx: int, vers_info: object) -> None:
         """What a jobscript was sent with."""

@@ -11,7 +11,6 @@ import platform
 import re
 import secrets
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
@@ -19,15 +18,15 @@ import anyio
 import anyio.to_thread
 
 from acomps.campaign.change import Change
-from acomps.campaign.documents import dump
 from acomps.campaign.encoding import encode
 from acomps.campaign.errors import WorkflowNotFoundError
 from acomps.campaign.finding import find_layout
 from acomps.campaign.journal import Journal, replayed
 from acomps.campaign.owner import lives
 from acomps.campaign.places import INBOXES, OWN
-from acomps.campaign.settings import SetJobscript, SetParameter, SetRunEnd, SetRunStart
-from acomps.campaign.times import TS_FMT, Times, utc
+from acomps.campaign.reporting import Reporting
+from acomps.campaign.settings import SetParameter
+from acomps.campaign.times import TS_FMT, Times
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,7 +38,7 @@ _OPEN: Final = ".log"
 _DONE: Final = ".done"
 
 
-class Reporter:
+class Reporter(Reporting):
     """What a process that does not own the store can say of its runs; the methods are the store's.
 
         async with Reporter("campaigns/seir") as report:
@@ -69,44 +68,8 @@ class Reporter:
 
     async def set_parameter(self, index: int, data: object) -> None:
         """Set the value of a parameter."""
-        journal = await self._opened()
-        await journal.append([SetParameter(index, encode(data, arrays=self._arrays))])
-
-    async def set_EAR_start(
-        self, task_insert_ID: int, element_iteration_idx: int, action_idx: int, run_idx: int
-    ) -> None:
-        """The run begins now."""
-        now = datetime.now(UTC)
-        journal = await self._opened()
-        await journal.append([SetRunStart(task_insert_ID, element_iteration_idx, action_idx, run_idx, now)])
-
-    async def set_EAR_end(
-        self,
-        task_insert_ID: int,
-        element_iteration_idx: int,
-        action_idx: int,
-        run_idx: int,
-        *,
-        success: bool | None = None,
-        more: Mapping[str, object] | None = None,
-    ) -> None:
-        """The run has ended now; how, if it is known, and what else is to be noted (exit code, message)."""
-        now = datetime.now(UTC)
-        noted = dump(dict(more), "what is noted of a run") if more else b""
-        end = SetRunEnd(task_insert_ID, element_iteration_idx, action_idx, run_idx, now, success, noted)
-        journal = await self._opened()
-        await journal.append([end])
-
-    async def set_jobscript_job_ID(self, sub_idx: int, js_idx: int, job_ID: int | str) -> None:
-        """The id that a jobscript got."""
-        journal = await self._opened()
-        await journal.append([SetJobscript(sub_idx, js_idx, "scheduler_job_ID", dump(job_ID, "a job ID"))])
-
-    async def set_jobscript_submit_time(self, sub_idx: int, js_idx: int, submit_time: datetime) -> None:
-        """When a jobscript was sent."""
-        text = dump(self._times.text(utc(submit_time)), "a time")
-        journal = await self._opened()
-        await journal.append([SetJobscript(sub_idx, js_idx, "submit_time", text)])
+        await self._opened()
+        await self._change(SetParameter(index, encode(data, arrays=self._arrays)))
 
     async def aclose(self) -> None:
         """Close the inbox; the owner removes it when it has taken everything in."""
@@ -114,6 +77,10 @@ class Reporter:
             journal, self._journal = self._journal, None
             with anyio.CancelScope(shield=True):
                 await anyio.to_thread.run_sync(_finish, journal)
+
+    async def _change(self, change: Change) -> None:
+        journal = await self._opened()
+        await journal.append([change])
 
     async def _opened(self) -> Journal:
         if self._journal is None:
