@@ -13,6 +13,7 @@ from support.transport_requests import OK, ask, echo, in_a_thread, lean, request
 from support.transport_server import Hold, RawServer, ScriptedServer, read_head
 
 from acomps.transport.lean import pool
+from acomps.transport.lean.connection import Connection
 
 
 def reset(connection: socket.socket) -> None:
@@ -60,7 +61,6 @@ async def test_a_connection_that_has_been_idle_too_long_is_not_used_even_if_nobo
     async with RawServer(echo) as server, lean() as transport:
         await ask(transport, request_for(server.url, "POST", content=b"x"))
         monkeypatch.setattr(pool, "_KEEP_ALIVE_S", 0.0)
-        monkeypatch.setattr(pool, "_FRESH_S", 0.0)
         await ask(transport, request_for(server.url, "POST", content=b"x"))
         assert server.connections == 2
 
@@ -144,6 +144,11 @@ async def test_a_connection_given_to_a_request_that_is_cancelled_goes_to_the_nex
         assert (await ask(transport, request_for(server.url, "POST", content=b"3"))).content == b"3"
 
 
+def without_a_look(connection: Connection) -> bool:
+    """What is known of a connection without asking its socket."""
+    return connection.closed
+
+
 @pytest.mark.parametrize("looked_at", [True, False])
 async def test_a_kept_connection_that_died_unseen_costs_a_request_nothing(
     monkeypatch: pytest.MonkeyPatch, looked_at: bool
@@ -152,7 +157,8 @@ async def test_a_kept_connection_that_died_unseen_costs_a_request_nothing(
 
     A connection that was only closed still takes bytes, so nothing but the look can save the request.
     """
-    monkeypatch.setattr(pool, "_FRESH_S", -1.0 if looked_at else 1_000.0)
+    if not looked_at:
+        monkeypatch.setattr(Connection, "stale", without_a_look)
     monkeypatch.setattr(pool, "_KEEP_ALIVE_S", 1_000.0)
     die, died = threading.Event(), threading.Event()
 

@@ -18,9 +18,6 @@ __all__ = ["Pool"]
 
 #: Idle connections are closed before common servers close them (uvicorn after 5 s), so none dies under a request.
 _KEEP_ALIVE_S: Final = 4.0
-#: What was given back more recently is not looked at. A look costs a microsecond, and without it a create that meets
-#: a connection which has just ended has an unknown outcome: so all are looked at.
-_FRESH_S: Final = 0.0
 #: When a host has several addresses, the next one is tried beside the first after this time (RFC 8305).
 _NEXT_ADDRESS_S: Final = 0.25
 
@@ -96,10 +93,9 @@ class Pool:
         now = asyncio.get_running_loop().time()
         while self._idle:
             connection, _ = self._idle.popitem()
-            age = now - connection.idle_since
-            if age < _FRESH_S and not connection.closed:
-                return connection
-            if age < _KEEP_ALIVE_S and not connection.stale():
+            # A look costs a microsecond, and a create that meets a connection which has just ended has an unknown
+            # outcome: so all are looked at, however fresh.
+            if now - connection.idle_since < _KEEP_ALIVE_S and not connection.stale():
                 return connection
             connection.drop()
         return None
