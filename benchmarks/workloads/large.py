@@ -29,11 +29,6 @@ async def upload(session: acomps.Session, job: Job) -> None:
     await session.uploads.upload(Path(job["path"]))
 
 
-async def upload_hashed(session: acomps.Session, job: Job) -> None:
-    """The same with a file whose hash is known from before."""
-    await session.uploads.upload(Path(job["path"]))
-
-
 async def new_file(stage: Stage, _number: int) -> Job:
     """A file that nobody has seen; for the way that needs it, its hash is in the cache of the run's folder."""
     hashed = stage.folder.name.endswith("hash known")
@@ -76,7 +71,7 @@ UPLOAD: Final = Workload(
     title="upload of {count} MiB",
     count=512,
     quick=64,
-    ways={"acomps": upload, "acomps, hash known": upload_hashed},
+    ways={"acomps": upload, "acomps, hash known": upload},
     latencies_ms=(0, 20),
     fresh=new_file,
 )
