@@ -21,6 +21,7 @@ FLOORS = {
     "events": 1,
     "query": 1,
     "streams": 1,
+    "threads": 1,
     "entities": 1,
     "wire": 2,
     "transport": 2,
@@ -35,7 +36,7 @@ FLOORS = {
     "compat": 6,
 }
 #: The server is no part of the client: it shares the records, the spelling tables and the form of times with it.
-LOCAL_MAY_IMPORT = {"acomps.entities", "acomps.wire.spelling", "acomps.wire.dates", "acomps.local"}
+LOCAL_MAY_IMPORT = {"acomps.entities", "acomps.threads", "acomps.wire.spelling", "acomps.wire.dates", "acomps.local"}
 
 MODULES = sorted(HOUSE.rglob("*.py"))
 

@@ -7,7 +7,6 @@ import uuid
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 import anyio
-from anyio import to_thread
 
 from acomps.entities import TagOperation
 from acomps.entities.checks import as_uuid
@@ -190,7 +189,7 @@ class Resource(Generic[E]):
         """`work` on a page, in a thread unless it is small."""
         if len(page.answer.content) <= _DECODE_INLINE_BYTES:
             return work(page)
-        return await to_thread.run_sync(work, page)
+        return await self._channel.threads.run(work, page)
 
     async def _read(self, path: str, params: Mapping[str, str], operation: str) -> Answer:
         return await self._channel.call("GET", path, operation=operation, replay=Replay.SAFE, query=[*params.items()])

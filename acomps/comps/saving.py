@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
 import anyio
-import anyio.to_thread
 
 from acomps.comps.batches import Numbered, Prepared, Preparer, as_saved
 from acomps.comps.contents import Contents, Store
@@ -157,7 +156,7 @@ class Saving(Generic[E]):
                         [SaveFailure(index, entity, self._stopped_by) for index, entity in group], delivery
                     )
                     continue
-                prepared = await anyio.to_thread.run_sync(_prepared, preparer, group)
+                prepared = await self._way.channel.threads.run(_prepared, preparer, group)
                 await self._deliver(prepared, delivery, preparer.owner)
 
     async def _deliver(self, prepared: list[Prepared[E] | SaveFailure[E]], delivery: Delivery[E], owner: str) -> None:

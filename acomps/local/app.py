@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -34,6 +33,7 @@ from acomps.local.work.places import places_of
 from acomps.local.work.provisioning import Provisioner
 from acomps.local.work.scheduler import Scheduler
 from acomps.local.workers.opening import open_dispatcher
+from acomps.threads import Threads
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Sequence
@@ -77,7 +77,7 @@ def open_core(settings: ServiceSettings, clock: Callable[[], datetime] = utc_now
             environments,
         ),
         links=LinkSigner(key, settings.link_lifetime_s),
-        threads=ThreadPoolExecutor(settings.jobs_at_once, "job"),
+        threads=Threads(settings.jobs_at_once),
     )
 
 
@@ -149,7 +149,7 @@ class Service:
                 self._scheduler.wake()
                 yield
         finally:
-            self.core.threads.shutdown(wait=False)
+            self.core.threads.close()
             self.core.access.close()
             self.core.database.close()
             self.core.contents.close()

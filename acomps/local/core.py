@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeVar, TypeVarTuple
-
-import anyio
 
 from acomps.local.accounts.access import Access
 from acomps.local.environments import Environments
@@ -20,6 +16,7 @@ from acomps.local.records.ids import Ids
 from acomps.local.records.places import Places
 from acomps.local.settings import ServiceSettings
 from acomps.local.traffic import Traffic
+from acomps.threads import Threads
 from acomps.wire.dates import format_time
 
 __all__ = ["Core"]
@@ -40,18 +37,13 @@ class Core:
     ids: Ids
     access: Access
     links: LinkSigner
-    #: What blocks runs here, so many jobs at the same time; the others wait in line.
-    threads: ThreadPoolExecutor
+    threads: Threads
     places: Places = field(default_factory=Places)
     traffic: Traffic = field(default_factory=Traffic)
 
     async def job(self, work: Callable[[*Args], T], *args: *Args) -> T:
-        """Run blocking work of a request in a thread, as one job; whoever waits for it is cancelled after it."""
-        # A pool that lives as long as the service: half of what anyio's threads and their limiter cost per job.
-        job = asyncio.get_running_loop().run_in_executor(self.threads, work, *args)
-        with anyio.CancelScope(shield=True):
-            return await job
-        raise RuntimeError("nobody can cancel this scope")
+        """Run blocking work of a request in a thread; whoever waits for it is cancelled after it."""
+        return await self.threads.run(work, *args)
 
     def now(self) -> str:
         """This moment in the wire's form."""

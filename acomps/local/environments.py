@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final
 
@@ -127,8 +128,11 @@ class Environments:
 
     def hold(self, directory: str) -> bool:
         """True when a folder, all links followed, lies inside one of the environments. This blocks."""
-        real = PurePosixPath(os.path.realpath(directory))
-        return any(real.is_relative_to(os.path.realpath(one.boundary)) for one in self.all())
+        return os.path.realpath(directory).startswith(self._insides)
+
+    @cached_property
+    def _insides(self) -> tuple[str, ...]:
+        return tuple(os.path.join(os.path.realpath(one.boundary), "") for one in self.all())
 
     def all(self) -> tuple[Environment, ...]:
         """Every environment."""

@@ -213,7 +213,7 @@ def links_for(request: Request, core: Core) -> Links:
     host = request.headers.get("host", "")
     if _HOST.fullmatch(host) is None:
         host = f"127.0.0.1:{core.settings.port}"
-    return Links(core.links, f"{request.url.scheme}://{host}")
+    return Links(core.links, f"{request.scope['scheme']}://{host}")
 
 
 def require_link(request: Request, core: Core, subject: str) -> Viewer | None:

@@ -75,7 +75,7 @@ class ServiceSettings:
     users: tuple[User, ...] = ()
     #: What is served under /v2.
     cybergis: CybergisSettings = field(default_factory=CybergisSettings)
-    #: Requests whose database and file work runs at the same time, each in a thread.
+    #: Threads for the database and file work of requests; more than one only where one is held up.
     jobs_at_once: int = 8
 
     def __post_init__(self) -> None:

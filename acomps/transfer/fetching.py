@@ -107,7 +107,7 @@ async def _fetch_small(
         data = data[: promise.length]
     on_bytes(len(data))
     try:
-        return await to_thread.run_sync(write_whole, target, data, promise)
+        return await channel.threads.run(write_whole, target, data, promise)
     except (AcompsError, OSError) as exc:
         on_bytes(-len(data))
         if isinstance(exc, OSError):

@@ -11,6 +11,7 @@ import anyio
 
 from acomps.errors import AuthenticationFailed, UsageError
 from acomps.events import ignore
+from acomps.threads import Threads
 from acomps.transport.auth import TokenFlow
 from acomps.transport.client import READS, Client, Outgoing
 from acomps.transport.clock import Clock
@@ -39,6 +40,8 @@ _JSON: Final = "application/json"
 _NO_HEADERS: Final[Mapping[str, str]] = {}
 #: One connection more than calls need, for a login or a renewal.
 _TOKEN_CALLS: Final = 1
+#: As many as a slow file system may need; one is enough for a quick one.
+_THREADS: Final = 32
 
 
 class Channel:
@@ -71,6 +74,8 @@ class Channel:
         self._reads = anyio.Semaphore(settings.reads_at_once, fast_acquire=True)
         self._writes = anyio.Semaphore(writes, fast_acquire=True)
         self._dialect = dialect
+        #: For the blocking work of calls, such as writing the files that they fetch.
+        self.threads = Threads(_THREADS)
         self._client = Client(address, settings, clock, at_once=at_once, dialect=dialect)
         self._policy = RetryPolicy(settings.retry, sink, clock)
         cache = TokenCache(address, settings.token_cache_dir)
@@ -93,6 +98,7 @@ class Channel:
     async def aclose(self) -> None:
         """Close every connection; more than once does no harm."""
         await self._client.aclose()
+        self.threads.close()
 
     async def token(self) -> Token:
         """The session's token, after a login if it has none: the user, the groups and the environments."""

@@ -26,7 +26,7 @@ def line(simulation: uuid.UUID, path: str, local: str) -> bytes:
 async def written(folder: Path, *lines: bytes) -> Manifest:
     """A manifest that was written, closed and read again."""
     first = await Manifest.open(folder)
-    await first.append(lines)
+    first.append(lines)
     first.close()
     return await Manifest.open(folder)
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from acomps.comps.harvesting.manifest import Line
+    from acomps.threads import Threads
 
 __all__ = ["Folder", "Found", "Placed", "Subject"]
 
@@ -70,16 +71,16 @@ class Found:
 class Folder:
     """An open folder; `open` makes it."""
 
-    def __init__(self, into: Path, layout: Layout, manifest: Manifest) -> None:
-        self._manifest = manifest
+    def __init__(self, into: Path, layout: Layout, manifest: Manifest, threads: Threads) -> None:
+        self._manifest, self._threads = manifest, threads
         self._lines: list[Line] = []
         self.places = Places(into, layout, MANIFEST)
         self.space = Space(into)
 
     @classmethod
-    async def open(cls, into: Path, layout: Layout) -> Folder:
+    async def open(cls, into: Path, layout: Layout, threads: Threads) -> Folder:
         """The folder `into`, made if it is not there. NotWritten when nothing can be written to it."""
-        return cls(into, layout, await Manifest.open(into))
+        return cls(into, layout, await Manifest.open(into), threads)
 
     async def close(self) -> None:
         """Note what is not noted yet, and close the manifest."""
@@ -92,7 +93,7 @@ class Folder:
         """Write to the manifest what has been kept since the last time."""
         lines, self._lines = self._lines, []
         if lines:
-            await self._manifest.append(lines)
+            await self._threads.run(self._manifest.append, lines)
 
     def keep(self, subject: Subject, placed: Placed, md5: uuid.UUID) -> None:
         """Remember a file that is in its place now; `note` writes it down."""
@@ -129,7 +130,7 @@ class Folder:
             if not kept.lies_at(self.places.local(place)):
                 return None
             known.append((path, place, kept))
-        if not await anyio.to_thread.run_sync(_all_there, [(place, kept.length) for _, place, kept in known]):
+        if not await self._threads.run(_all_there, [(place, kept.length) for _, place, kept in known]):
             return None
         return [self._settled(subject, path, place, kept) for path, place, kept in known], whole.missing
 

@@ -82,7 +82,7 @@ class Harvest:
         """Send every file to `results` as it is done; in a folder it is noted before."""
         order = self._order
         if order.into is not None:
-            self._folder = await Folder.open(order.into, order.layout)
+            self._folder = await Folder.open(order.into, order.layout, self._channel.threads)
         try:
             await self._all(results)
         finally:

@@ -15,8 +15,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeAlias, cast
 
-import anyio
-import anyio.to_thread
 import orjson
 
 from acomps.comps.harvesting.layout import place_key
@@ -130,15 +128,8 @@ class Manifest:
         """What there is of this attempt of a simulation, if it was all there once."""
         return self._whole.get(hash((simulation.bytes, job.bytes, *asked)))
 
-    async def append(self, lines: Sequence[Line]) -> None:
-        """Write these lines in one piece."""
-        await anyio.to_thread.run_sync(self._write, lines)
-
-    def close(self) -> None:
-        """Close the file."""
-        self._handle.close()
-
-    def _write(self, lines: Sequence[Line]) -> None:
+    def append(self, lines: Sequence[Line]) -> None:
+        """Write these lines in one piece. Blocks: call it in a thread."""
         data = memoryview(b"".join((b"\n" if self._torn else b"", *lines)))
         self._torn = True
         try:
@@ -149,6 +140,10 @@ class Manifest:
             raise NotWritten(
                 f"cannot write {self._handle.name}: {exc.strerror}; check the folder and the free space"
             ) from exc
+
+    def close(self) -> None:
+        """Close the file."""
+        self._handle.close()
 
     def learn(self, line: bytes) -> None:
         """Take over one line of the file, whatever it is."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import uuid
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from acomps.local.errors import Refused
 from acomps.local.files.ranges import media_type
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 __all__ = ["Entry", "open_inside", "resource_id", "tree", "walk"]
 
@@ -70,13 +71,10 @@ def _files(entry: Entry) -> Iterator[Entry]:
 
 def tree(root: Path) -> tuple[Entry, ...]:
     """What lies under `root`, by name. Links to folders are named and not followed."""
-    if os.path.islink(root):
-        return ()
-    real = os.path.realpath(root)
-    return tuple(_scan(real, real, ".", 0))
+    return () if os.path.islink(root) else tuple(_scan(str(root), str(root), ".", 0))
 
 
-def _scan(real_root: str, folder: str, under: str, depth: int) -> Iterator[Entry]:
+def _scan(root: str, folder: str, under: str, depth: int) -> Iterator[Entry]:
     if depth > MAX_DEPTH:
         return
     try:
@@ -85,12 +83,12 @@ def _scan(real_root: str, folder: str, under: str, depth: int) -> Iterator[Entry
     except (FileNotFoundError, NotADirectoryError, PermissionError):
         return  # The simulation may take a folder away while we look.
     for entry in entries:
-        described = _entry(real_root, entry, under, depth)
+        described = _entry(root, entry, under, depth)
         if described is not None:
             yield described
 
 
-def _entry(real_root: str, entry: os.DirEntry[str], under: str, depth: int) -> Entry | None:
+def _entry(root: str, entry: os.DirEntry[str], under: str, depth: int) -> Entry | None:
     name = entry.name
     if not _sendable(name):
         return None
@@ -98,13 +96,12 @@ def _entry(real_root: str, entry: os.DirEntry[str], under: str, depth: int) -> E
         if entry.is_symlink():
             if entry.is_dir():
                 return Entry(name=name, folder=under, type="SymLinkDirectory", length=0)
-            target = os.path.realpath(entry.path)
-            if entry.is_file() and _is_inside(real_root, target):
+            if entry.is_file() and _is_inside(os.path.realpath(root), os.path.realpath(entry.path)):
                 return Entry(name=name, folder=under, type="SymLinkFile", length=entry.stat().st_size)
             return None
         if entry.is_dir(follow_symlinks=False):
             below = name if under == "." else f"{under}/{name}"
-            children = tuple(_scan(real_root, entry.path, below, depth + 1))
+            children = tuple(_scan(root, entry.path, below, depth + 1))
             return Entry(name=name, folder=under, type="Directory", length=0, children=children)
         if entry.is_file(follow_symlinks=False):
             length = entry.stat(follow_symlinks=False).st_size
@@ -129,30 +126,28 @@ def _is_inside(real_root: str, path: str) -> bool:
 
 def open_inside(root: Path, path: str) -> int:
     """A descriptor of the file at `path` under `root`. What is not there, or leaves `root` by any way, is a 404."""
-    missing = Refused(404, f"there is no file {path!r} in the working directory"[:400])
     parts = path.split("/")
-    if not path or any(part in {"", ".", ".."} for part in parts) or "\0" in path:
-        raise missing
-    if os.path.islink(root):
-        # A program can put a link in the place of its own working directory.
-        raise missing
-    real_root = os.path.realpath(root)
-    try:
-        target = os.path.realpath(os.path.join(real_root, *parts), strict=True)
-    except OSError as exc:
-        raise missing from exc
-    if not _is_inside(real_root, target):
-        raise missing
-    folders = Path(os.path.relpath(target, real_root)).parts
-    handle = -1
-    try:
-        # Folder by folder, following no links: nobody can put one in the way after the check above.
-        handle = os.open(real_root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        for name in folders[:-1]:
-            handle = _step(handle, name, os.O_RDONLY | os.O_DIRECTORY)
-        return _step(handle, folders[-1], os.O_RDONLY | os.O_NONBLOCK)
-    except OSError as exc:
-        raise missing from exc
+    if path and "\0" not in path and not any(part in {"", ".", ".."} for part in parts):
+        with contextlib.suppress(OSError):
+            return _walked_to(root, parts)
+        # There may be links on the way: then to where they lead, as long as that is inside.
+        with contextlib.suppress(OSError):
+            real_root = os.path.realpath(root)
+            target = os.path.realpath(os.path.join(real_root, *parts), strict=True)
+            if _is_inside(real_root, target):
+                return _walked_to(root, Path(os.path.relpath(target, real_root)).parts)
+    raise Refused(404, f"there is no file {path!r} in the working directory"[:400])
+
+
+def _walked_to(root: Path, parts: Sequence[str]) -> int:
+    """A descriptor of a file, gone to folder by folder without following links, for a program can put one anywhere.
+
+    Not even in the place of its own working directory; what is above that has been looked at.
+    """
+    handle = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    for name in parts[:-1]:
+        handle = _step(handle, name, os.O_RDONLY | os.O_DIRECTORY)
+    return _step(handle, parts[-1], os.O_RDONLY | os.O_NONBLOCK)
 
 
 def _step(handle: int, name: str, flags: int) -> int:

@@ -17,7 +17,8 @@ from acomps.local.files.ranges import serve_file
 from acomps.local.gate import links_for, require_link, viewer_of
 from acomps.local.jsons import guid
 from acomps.local.records import schema
-from acomps.local.records.finding import require_entity
+from acomps.local.records.database import Look
+from acomps.local.records.finding import require_seen
 from acomps.local.records.queries import keys
 from acomps.local.routes.answers import json_answer
 
@@ -34,12 +35,16 @@ __all__ = ["directory_of", "kind_of", "routes"]
 
 _KINDS: Final = {"simulations": EntityKind.SIMULATION, "workitems": EntityKind.WORK_ITEM}
 
-_OF_WORK_ITEM: Final = select(schema.work_items.c.working_directory).where(schema.work_items.c.id == bindparam("owner"))
+_OF_WORK_ITEM: Final = Look(
+    select(schema.work_items.c.id, schema.work_items.c.working_directory).where(
+        schema.work_items.c.id == bindparam("owner"), schema.work_items.c.working_directory.is_not(None)
+    )
+)
 _JOBS: Final = select(schema.jobs.c.id, schema.jobs.c.working_directory).where(
     schema.jobs.c.simulation_id == bindparam("owner")
 )
-_NEWEST: Final = _JOBS.order_by(schema.jobs.c.job_id.desc()).limit(1)
-_NAMED: Final = _JOBS.where(schema.jobs.c.id == bindparam("job"))
+_NEWEST: Final = Look(_JOBS.order_by(schema.jobs.c.job_id.desc()).limit(1))
+_NAMED: Final = Look(_JOBS.where(schema.jobs.c.id == bindparam("job")))
 
 
 def routes(core: Core) -> list[Route]:
@@ -106,15 +111,18 @@ def directory_of(
 
     Without a `viewer` a signed link asks, which has been given to somebody who may see it.
     """
-    with core.database.reading() as connection:
-        require_entity(connection, kind, entity_id, viewer or EVERYBODY)
-        if kind is EntityKind.WORK_ITEM:
-            # A work item has no jobs: its own id stands for its one directory.
-            own = connection.scalar(_OF_WORK_ITEM, {"owner": entity_id})
-            return None if own is None or job_id not in {None, entity_id} else (entity_id, _inside(core, own))
-        wanted, names = (_NEWEST, {}) if job_id is None else (_NAMED, {"job": job_id})
-        found = connection.execute(wanted, {"owner": entity_id, **names}).first()
-    return None if found is None else (str(found.id), _inside(core, found.working_directory))
+    require_seen(core.database, kind, entity_id, viewer or EVERYBODY)
+    if kind is EntityKind.WORK_ITEM:
+        # A work item has no jobs: its own id stands for its one directory.
+        found = core.database.first(_OF_WORK_ITEM, owner=entity_id) if job_id in {None, entity_id} else None
+    elif job_id is None:
+        found = core.database.first(_NEWEST, owner=entity_id)
+    else:
+        found = core.database.first(_NAMED, owner=entity_id, job=job_id)
+    if found is None:
+        return None
+    owner, directory = found
+    return str(owner), _inside(core, str(directory))
 
 
 def _inside(core: Core, directory: str) -> Path:
