@@ -1,6 +1,7 @@
 """hpcFlow's own stores at the work of `benchmarks.store`, in an interpreter that has one of its releases.
 
-The job comes on stdin, the seconds of each row go to stdout. It imports nothing of acomps.
+The job comes on stdin. A line goes to stdout when a row begins, [row, null], and one with its seconds when it is done.
+It imports nothing of acomps.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    Tell = Callable[[str, Callable[[], tuple[float, float]]], None]
+
 VALUE = {"day": 41, "range": [0.1, 0.9], "curve": [1.5, 2.5, 3.5]}
 SOURCE = {"type": "local_input", "task_insert_ID": 0, "element_set_idx": 0}
 
@@ -36,7 +39,7 @@ def each(work: Callable[[int], object], ones: int) -> tuple[float, float]:
     return statistics.median(wall for wall, _ in taken), statistics.median(cpu for _, cpu in taken)
 
 
-def seed_release(folder: Path, form: str, n: int, ones: int) -> dict[str, tuple[float, float]]:
+def seed_release(folder: Path, form: str, n: int, ones: int, tell: Tell) -> None:
     """0.2.0a39, whose store needs very little of a workflow."""
     module: Any = importlib.import_module("hpcflow.sdk.persistence")
     kind = module.store_cls_from_str(form)
@@ -73,7 +76,6 @@ def seed_release(folder: Path, form: str, n: int, ones: int) -> dict[str, tuple[
 
     many = n + ones
     store.add_empty_task(0, {"insert_ID": 0, "dir_name": "task_0_sim", "schemas": [], "element_sets": []})
-    found: dict[str, tuple[float, float]] = {}
     found["add set parameters"] = batch(lambda: [store.add_parameter_data(VALUE, SOURCE) for _ in range(n)])
     batch(lambda: [store.add_unset_parameter_data({"type": "EAR_output"}) for _ in range(many)])
     elements = [
@@ -101,10 +103,9 @@ def seed_release(folder: Path, form: str, n: int, ones: int) -> dict[str, tuple[
     found["read runs with elements"] = cached(lambda: store.get_task_elements(0, 0, slice(0, n, 1)))
     found["run starts"] = batch(lambda: [store.set_EAR_start(0, i, 0, 0) for i in range(n)])
     found["one start"] = each(lambda i: store.set_EAR_start(0, n + i, 0, 0), ones)
-    return found
 
 
-def newest(folder: Path, form: str, n: int, ones: int) -> dict[str, tuple[float, float]]:
+def newest(folder: Path, form: str, n: int, ones: int, tell: Tell) -> None:
     """0.3.0, through a workflow of its own that has been submitted: it drops what is set of other runs."""
     app: Any = importlib.import_module("hpcflow.app").app
     many = n + ones
@@ -144,7 +145,6 @@ def newest(folder: Path, form: str, n: int, ones: int) -> dict[str, tuple[float,
         for i in range(n):
             store.set_parameter_value(outputs[i], VALUE, save=False)
 
-    found: dict[str, tuple[float, float]] = {}
     found["add set parameters"] = batch(
         lambda: [store.add_set_parameter(VALUE, dict(SOURCE), save=False) for _ in range(n)]
     )
@@ -154,7 +154,6 @@ def newest(folder: Path, form: str, n: int, ones: int) -> dict[str, tuple[float,
     found["read runs with elements"] = cached(lambda: list(store.get_task_elements(0, range(n))))
     found["run starts"] = batch(lambda: [store.set_EAR_start(i, None, None, save=False) for i in range(n)])
     found["one start"] = each(lambda i: store.set_EAR_start(n + i, None, None), ones)
-    return found
 
 
 def main() -> None:

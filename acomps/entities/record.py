@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from acomps.entities.checks import as_uuid, frozen_tags, is_text, non_empty, put
-from acomps.entities.tags import NO_TAGS, TagValue
+from acomps.entities.tags import NO_TAGS, Tags, TagValue
 from acomps.errors import UsageError
 
 __all__ = ["NamedRecord", "Record"]
@@ -31,7 +31,8 @@ class Record:
     def __post_init__(self) -> None:
         if self.id is not None and not isinstance(self.id, uuid.UUID):
             put(self, "id", as_uuid(self.id, f"the id of {self.described}"))
-        put(self, "tags", frozen_tags(self.tags))
+        if type(self.tags) is not Tags:
+            put(self, "tags", frozen_tags(self.tags))
 
     @property
     def kind_name(self) -> str:

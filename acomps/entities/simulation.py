@@ -28,6 +28,7 @@ class Simulation(NamedRecord):
 
     def __post_init__(self) -> None:
         NamedRecord.__post_init__(self)
-        if self.experiment_id is not None:
+        if self.experiment_id is not None and not isinstance(self.experiment_id, uuid.UUID):
             put(self, "experiment_id", as_uuid(self.experiment_id, "experiment_id"))
-        put(self, "files", tuple(self.files))
+        if type(self.files) is not tuple:
+            put(self, "files", tuple(self.files))

@@ -36,7 +36,21 @@ from acomps.entities.record import Record
 from acomps.errors import MalformedAnswer
 from acomps.wire import spelling
 from acomps.wire.dates import parse_time
-from acomps.wire.tables import Read, Table, maker, repeated, several, shared, table_of, tags, values, whole, yes_no
+from acomps.wire.tables import (
+    Read,
+    Table,
+    filler,
+    identity,
+    maker,
+    repeated,
+    several,
+    shared,
+    table_of,
+    tags,
+    values,
+    whole,
+    yes_no,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Mapping, Sequence
@@ -64,8 +78,10 @@ E = TypeVar("E", bound=Record)
 T = TypeVar("T")
 _state = repeated(SimulationState)
 _priority = repeated(Priority)
+#: What was made by one request, or has ended at once, has the same times.
+_time = repeated(parse_time)
 #: Ids that many objects name, such as that of their experiment.
-_common_id = repeated(uuid.UUID)
+_common_id = repeated(identity)
 
 _configuration = shared(
     maker(
@@ -77,34 +93,36 @@ _configuration = shared(
         min_cores=whole,
         max_cores=whole,
         exclusive=yes_no,
-        asset_collection_id=uuid.UUID,
+        asset_collection_id=identity,
     )
 )
-_job = maker(
+_job = filler(
     HpcJob,
-    spelling.HPC_JOB,
+    table_of(
+        spelling.HPC_JOB,
+        id=identity,
+        job_id=whole,
+        job_state=repeated(JobState),
+        priority=_priority,
+        output_directory_size=whole,
+        submit_time=_time,
+        start_time=_time,
+        end_time=_time,
+        configuration=_configuration,
+    ),
     "an HPC job",
-    id=uuid.UUID,
-    job_id=whole,
-    job_state=repeated(JobState),
-    priority=_priority,
-    output_directory_size=whole,
-    submit_time=parse_time,
-    start_time=parse_time,
-    end_time=parse_time,
-    configuration=_configuration,
 )
-_file_reads: Mapping[str, Read] = {"md5_checksum": uuid.UUID, "length": whole}
+_file_reads: Mapping[str, Read] = {"md5_checksum": identity, "length": whole}
 _simulation_file = shared(maker(SimulationFile, spelling.FILE, "a simulation's file", **_file_reads))
 _work_item_file = shared(maker(WorkItemFile, spelling.FILE, "a work item's file", **_file_reads))
 _asset = maker(AssetCollectionFile, spelling.ASSET_FILE, "an asset", tags=tags, **_file_reads)
 _worker = shared(maker(Worker, {"name": "Name", "version": "Version"}, "a worker"))
-_output = maker(OutputFile, spelling.OUTPUT_FILE, "an output file", id=uuid.UUID, **_file_reads)
+_output = maker(OutputFile, spelling.OUTPUT_FILE, "an output file", id=identity, **_file_reads)
 _relation = maker(
     Relation,
     {"id": "Id", "kind": "ObjectType", "relation_type": "Relationship"},
     "a relation",
-    id=uuid.UUID,
+    id=identity,
     kind=EntityKind,
     relation_type=RelationType,
 )
@@ -112,7 +130,7 @@ _relation = maker(
 
 def _entity_table(entity: spelling.Spelling, **reads: Read) -> Table:
     names = {**entity.basics, **entity.children}
-    common: dict[str, Read] = {"id": uuid.UUID, "date_created": parse_time, "last_modified": parse_time, "tags": tags}
+    common: dict[str, Read] = {"id": identity, "date_created": _time, "last_modified": _time, "tags": tags}
     return table_of(names, **{name: read for name, read in common.items() if name in names}, **reads)
 
 
@@ -138,10 +156,10 @@ _ENTITIES: Final[Mapping[type[Record], tuple[Table, spelling.Spelling]]] = {
             spelling.WORK_ITEM,
             worker=_worker,
             state=repeated(WorkItemState),
-            worker_instance_id=uuid.UUID,
+            worker_instance_id=identity,
             priority=Priority,
             working_directory_size=whole,
-            asset_collection_id=uuid.UUID,
+            asset_collection_id=identity,
             files=several(_work_item_file),
             plugins=several(_worker),
         ),
@@ -150,7 +168,12 @@ _ENTITIES: Final[Mapping[type[Record], tuple[Table, spelling.Spelling]]] = {
     AssetCollection: (_entity_table(spelling.ASSET_COLLECTION, assets=several(_asset)), spelling.ASSET_COLLECTION),
 }
 
-_TAGGED: Final = table_of({"id": "Id", "tags": "Tags"}, id=uuid.UUID, tags=tags)
+_READERS: Final[Mapping[type[Record], Read]] = {
+    kind: filler(kind, table, names.kind.text, **({} if kind is AssetCollection else {"name": ""}))
+    for kind, (table, names) in _ENTITIES.items()
+}
+
+_TAGGED: Final = table_of({"id": "Id", "tags": "Tags"}, id=identity, tags=tags)
 
 #: What an update of an entity can change, by kind (protocol 6.2 to 6.5).
 UPDATABLE: Final[Mapping[type[Record], tuple[str, ...]]] = MappingProxyType(
@@ -179,12 +202,10 @@ def decode_changes(kind: type[Record], raw: object) -> dict[str, Any]:
 
 def decode_entity(kind: type[E], raw: object) -> E:
     """One entity of an answer."""
-    fields = decode_changes(kind, raw)
-    if "id" not in fields:
+    entity = cast("E", _READERS[kind](raw))
+    if entity.id is None:
         raise MalformedAnswer(f"the server sent a {_ENTITIES[kind][1].kind.text} without an id")
-    if kind is not AssetCollection:
-        fields.setdefault("name", "")
-    return confirmed(kind(**fields))
+    return confirmed(entity)
 
 
 @contextmanager

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import hmac
 import time
 from typing import Final
@@ -12,11 +14,17 @@ __all__ = ["LinkSigner", "Links"]
 _DIGITS: Final = 32
 
 
+@functools.lru_cache(1_024)
+def _quoted(name: str) -> str:
+    """A file name as one part of a path; the files of a sweep have few different ones."""
+    return quote(name, safe="")
+
+
 class LinkSigner:
     """Signs paths of files and checks the signatures."""
 
     def __init__(self, key: bytes, lifetime_s: float) -> None:
-        self._key = key
+        self._key = hashlib.blake2b(key, person=b"links").digest()
         self._lifetime_s = lifetime_s
 
     def until(self) -> int:
@@ -35,7 +43,8 @@ class LinkSigner:
         return good and time.time() <= int(until)
 
     def _signature(self, subject: str, until: int) -> str:
-        return hmac.digest(self._key, f"{until}:{subject}".encode(), "sha256").hex()[:_DIGITS]
+        # With a key of its own, which hmac would have to build around another hash for twice the price.
+        return hashlib.blake2b(f"{until}:{subject}".encode(), key=self._key, digest_size=_DIGITS // 2).hexdigest()
 
 
 class Links:
@@ -48,7 +57,7 @@ class Links:
 
     def content(self, md5: str, name: str) -> str:
         """The link to a stored content, under a name for the reader's eyes."""
-        return f"{self._base_url}/asset/contents/{md5}/{quote(name, safe='')}{self._query(md5)}"
+        return f"{self._base_url}/asset/contents/{md5}/{_quoted(name)}{self._query(md5)}"
 
     def zip(self, md5: str) -> str:
         """The link to the zip of what the stored list with that md5 names."""

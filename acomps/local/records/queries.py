@@ -89,5 +89,7 @@ def _order(kind: EntityKind, text: str) -> tuple[ColumnElement[object], ...]:
     column = table.c[filters.column_name(kind, name)]
     if direction.strip().lower() not in {"", "asc", "desc"}:
         raise Refused(400, f"orderby must be a field and asc or desc, not {text!r}"[:400])
+    # To name the id twice would have the database sort what its index has in order.
+    columns = (column,) if column is table.c.id else (column, table.c.id)
     descending = direction.strip().lower() == "desc"
-    return (column.desc(), table.c.id.desc()) if descending else (column, table.c.id)
+    return tuple(column.desc() for column in columns) if descending else columns
