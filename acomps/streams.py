@@ -1,20 +1,29 @@
-"""Input that may be an ordinary or an async iterable, work spread over tasks, and groups that fail with one error."""
+"""Items that come one after another: from either kind of iterable, spread over tasks, or made ahead by a task."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 import anyio
 import anyio.to_thread
 
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup
+    from anyio.streams.memory import MemoryObjectSendStream
 
-__all__ = ["each", "opened_in_thread", "spread", "task_group"]
+__all__ = ["each", "opened_in_thread", "produced", "spread", "task_group"]
 
 T = TypeVar("T")
+
+#: An event loop holds its tasks only weakly. An abandoned iterator and all that hangs on it would be collected in one
+#: go, unclosed; what is reachable from here waits until the iterator has closed it.
+_running: Final[dict[asyncio.Task[None], object]] = {}
+
+#: What a cancelled producer may take to clean up; nothing of it waits for a network.
+_END_S: Final = 10.0
 
 
 async def each(items: Iterable[T] | AsyncIterable[T]) -> AsyncIterator[T]:
@@ -55,6 +64,34 @@ async def opened_in_thread(make: Callable[[], T], undo: Callable[[T], object]) -
     return made[0]
 
 
+async def produced(produce: Callable[[MemoryObjectSendStream[T]], Awaitable[None]], ahead: int) -> AsyncGenerator[T]:
+    """What `produce` sends, at most `ahead` items before they are asked for; its error comes after the last item.
+
+    A task group must not stay open over a `yield`: the caller may go on in another task, or never. So the producer is
+    a task that belongs to this iterator: it begins with the first item, and is cancelled and waited for however
+    the iterator ends: at its end, by `aclose`, by a cancellation, or because a `break` left it to the event loop's
+    own care for abandoned iterators.
+    """
+    send, receive = anyio.create_memory_object_stream[T](ahead)
+
+    async def run() -> None:
+        async with send:
+            await produce(send)
+
+    producer = asyncio.create_task(run())
+    _running[producer] = receive
+    try:
+        async for item in receive:
+            yield item
+        await producer
+    finally:
+        try:
+            await _ended(producer)
+        finally:
+            receive.close()
+            del _running[producer]
+
+
 async def spread(items: Iterable[T] | AsyncIterable[T], work: Callable[[T], Awaitable[object]], at_once: int) -> None:
     """Do `work` for each item, `at_once` at the same time; the input is read as fast as it is worked off."""
     iterator = each(items)
@@ -72,6 +109,15 @@ async def spread(items: Iterable[T] | AsyncIterable[T], work: Callable[[T], Awai
     async with task_group() as tasks:
         for _ in range(at_once):
             tasks.start_soon(worker)
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with anyio.move_on_after(_END_S, shield=True):
+        await asyncio.wait([task])
+    if task.done() and not task.cancelled():
+        # Whoever left early does not want its error, and asyncio would complain of one that nobody took.
+        task.exception()
 
 
 def _first(error: BaseException) -> BaseException:

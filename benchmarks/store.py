@@ -7,6 +7,8 @@ settings are medians; ours are on the disk (synced) when a call returns, theirs 
 from __future__ import annotations
 
 import argparse
+import math
+import os
 import statistics
 import sys
 import tempfile
@@ -17,9 +19,10 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 import anyio
 import orjson
+from anyio.streams.buffered import BufferedByteReceiveStream
 
 from acomps.campaign import JSONPersistentStore, PersistentStore, WorkflowFolder, ZarrPersistentStore
-from benchmarks.store_peer import SOURCE, VALUE
+from benchmarks.store_peer import SOURCE, VALUE, Rows
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -45,10 +48,17 @@ async def seconds(work: Callable[[], Awaitable[object]]) -> Taken:
     return time.perf_counter() - wall, time.process_time() - cpu
 
 
-async def each(work: Callable[[int], Awaitable[object]], ones: int) -> Taken:
-    """The medians of single calls."""
+async def once(rows: Rows, row: str, work: Callable[[], Awaitable[object]]) -> None:
+    """A row of one call."""
+    rows.tell(row)
+    rows.tell(row, await seconds(work))
+
+
+async def each(rows: Rows, row: str, work: Callable[[int], Awaitable[object]], ones: int) -> None:
+    """A row that has the medians of single calls."""
+    rows.tell(row)
     taken = [await seconds(partial(work, index)) for index in range(ones)]
-    return statistics.median(wall for wall, _ in taken), statistics.median(cpu for _, cpu in taken)
+    rows.tell(row, (statistics.median(wall for wall, _ in taken), statistics.median(cpu for _, cpu in taken)))
 
 
 async def fill(store: PersistentStore, n: int, many: int) -> None:
@@ -71,7 +81,7 @@ async def fill(store: PersistentStore, n: int, many: int) -> None:
             await store.add_EARs(0, 0, i, {0: [{"index": i, "data_idx": data[i], "metadata": NOTHING_YET}]}, {})
 
 
-async def ours(folder: Path, form: str, n: int, ones: int) -> dict[str, Taken]:
+async def ours(folder: Path, form: str, n: int, ones: int) -> None:
     """Our store at all rows."""
     kind = OURS[form]
     path = folder / "workflow"
@@ -81,7 +91,7 @@ async def ours(folder: Path, form: str, n: int, ones: int) -> dict[str, Taken]:
         "ts_fmt": "%Y-%m-%d %H:%M:%S.%f",
     }
     await kind.write_empty_workflow({"name": "w", "resources": {}}, {}, path, None, info)
-    found: dict[str, Taken] = {}
+    rows = Rows(sys.stdout)
     async with kind(WorkflowFolder(path)) as store:
 
         async def add() -> None:
@@ -104,28 +114,60 @@ async def ours(folder: Path, form: str, n: int, ones: int) -> dict[str, Taken]:
                 for i in range(n):
                     await store.set_EAR_start(0, i, 0, 0)
 
-        found["add set parameters"] = await seconds(add)
-        await fill(store, n, n + ones)
-        found["set outputs"] = await seconds(set_outputs)
-        found["set one output"] = await each(lambda i: store.set_parameter(2 * n + i, VALUE), ones)
-        found["read outputs"] = await seconds(read)
-        found["read runs with elements"] = await seconds(lambda: store.get_task_elements(0, 0, slice(0, n, 1)))
-        found["run starts"] = await seconds(start)
-        found["one start"] = await each(lambda i: store.set_EAR_start(0, n + i, 0, 0), ones)
-        found["close"] = await seconds(store.aclose)
+        await once(rows, "add set parameters", add)
+        await once(rows, "prepare", lambda: fill(store, n, n + ones))
+        await once(rows, "set outputs", set_outputs)
+        await each(rows, "set one output", lambda i: store.set_parameter(2 * n + i, VALUE), ones)
+        await once(rows, "read outputs", read)
+        await once(rows, "read runs with elements", lambda: store.get_task_elements(0, 0, slice(0, n, 1)))
+        await once(rows, "run starts", start)
+        await each(rows, "one start", lambda i: store.set_EAR_start(0, n + i, 0, 0), ones)
+        await once(rows, "close", store.aclose)
     again = kind(WorkflowFolder(path))
-    found["reopen"] = await seconds(again.get_num_added_tasks)
+    await once(rows, "reopen", again.get_num_added_tasks)
     await again.aclose()
-    found["files"] = sum(1 for one in path.rglob("*") if one.is_file()), 0
-    return found
+    rows.tell("files", (sum(1 for one in path.rglob("*") if one.is_file()), 0))
 
 
-async def run_job(command: list[str], job: dict[str, object]) -> dict[str, Taken]:
-    """Have a process of its own do the work once."""
+async def run_job(command: list[str], job: dict[str, object], limit_s: float) -> dict[str, Taken]:
+    """Have a process of its own do the work once; a row that takes longer than the limit is its last one."""
+    found: dict[str, Taken] = {}
+    row = ""
     with tempfile.TemporaryDirectory(prefix="acomps-store-") as folder:
-        done = await anyio.run_process(command, input=orjson.dumps({**job, "folder": folder}), stderr=None, cwd=folder)
-    found: dict[str, Taken] = orjson.loads(done.stdout)
+        async with await anyio.open_process(command, stderr=None, cwd=folder) as process:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            await process.stdin.send(orjson.dumps({**job, "folder": folder}))
+            await process.stdin.aclose()
+            lines = BufferedByteReceiveStream(process.stdout)
+            try:
+                while True:
+                    with anyio.fail_after(limit_s):
+                        row, taken = orjson.loads(await lines.receive_until(b"\n", 1_000))
+                    if taken is not None:
+                        found[row] = taken
+            except anyio.IncompleteRead:
+                pass
+            except TimeoutError:
+                process.kill()
+                found[row] = math.inf, math.inf
+                print(f"{row or 'its start'} took over {limit_s:g} s: the end of", end=" ", file=sys.stderr)
+                return found
+        if process.returncode:
+            raise SystemExit(f"{command} ended with {process.returncode}")
     return found
+
+
+def sync_seconds(ones: int) -> Taken:
+    """The medians of what it takes to bring 200 bytes more of one file to the disk: no durable setting is cheaper."""
+    taken: list[Taken] = []
+    with tempfile.TemporaryFile(prefix="acomps-store-", buffering=0) as handle:
+        for _ in range(ones):
+            wall, cpu = time.perf_counter(), time.process_time()
+            handle.write(bytes(200))
+            os.fsync(handle.fileno())
+            taken.append((time.perf_counter() - wall, time.process_time() - cpu))
+    return statistics.median(wall for wall, _ in taken), statistics.median(cpu for _, cpu in taken)
 
 
 async def compare(chosen: argparse.Namespace) -> dict[str, list[dict[str, Taken]]]:
@@ -143,30 +185,38 @@ async def compare(chosen: argparse.Namespace) -> dict[str, list[dict[str, Taken]
     found: dict[str, list[dict[str, Taken]]] = {name: [] for name in contestants}
     for _ in range(chosen.rounds):
         for name, (command, job) in contestants.items():
-            found[name].append(await run_job(command, {**job, "n": chosen.n, "ones": chosen.ones}))
+            found[name].append(await run_job(command, {**job, "n": chosen.n, "ones": chosen.ones}, chosen.limit))
             print(f"{name} done", file=sys.stderr)
     return found
 
 
-def table(found: dict[str, list[dict[str, Taken]]]) -> str:
+def table(found: dict[str, list[dict[str, Taken]]], limit_s: float) -> str:
     """Medians of the rounds; the last column says how many times the best peer takes what our slower store does."""
-    return "\n\n".join(half_table(found, number, title) for number, title in enumerate(("seconds", "CPU seconds")))
+    return "\n\n".join(half_table(found, number, limit_s) for number in (0, 1))
 
 
-def half_table(found: dict[str, list[dict[str, Taken]]], number: int, title: str) -> str:
-    """The table of one of both measures."""
+def half_table(found: dict[str, list[dict[str, Taken]]], number: int, limit_s: float) -> str:
+    """The table of one of both measures: on the clock, or of computing."""
+    title = ("seconds", "CPU seconds")[number]
     lines = [f"{title:<26}" + "".join(f"{name:>12}" for name in found) + f"{'best peer':>12}"]
     for row in (*ROWS, "close", "reopen", "files"):
         values = {
-            name: statistics.median(one[row][number] for one in rounds)
+            name: statistics.median(one[row][number] for one in rounds if row in one)
             for name, rounds in found.items()
-            if row in rounds[0]
+            if any(row in one for one in rounds)
         }
-        peers = [value for name, value in values.items() if not name.startswith("ours")]
+        peers = [min(value, limit_s) for name, value in values.items() if not name.startswith("ours")]
         mine = [value for name, value in values.items() if name.startswith("ours")]
-        cells = "".join(f"{values[name]:>12.4g}" if name in values else " " * 12 for name in found)
+        cells = "".join(cell(values.get(name), limit_s) for name in found)
         lines.append(f"{row:<26}{cells}" + (f"{min(peers) / max(mine):>11.1f}x" if peers and mine else ""))
     return "\n".join(lines)
+
+
+def cell(value: float | None, limit_s: float) -> str:
+    """A figure of the table; a row that was not done in time says so, those after it are empty."""
+    if value is None:
+        return " " * 12
+    return f"{value:>12.4g}" if math.isfinite(value) else f"{f'> {limit_s:g} s':>12}"
 
 
 def main() -> None:
@@ -177,15 +227,19 @@ def main() -> None:
     parser.add_argument("--n", type=int, default=10_000, help="how many parameters, and runs (10000)")
     parser.add_argument("--ones", type=int, default=5, help="how many single settings (5)")
     parser.add_argument("--rounds", type=int, default=1, help="the table has their medians (1)")
+    parser.add_argument(
+        "--limit", type=float, default=300, help="seconds for a row; a store that is slower ends there (300)"
+    )
     parser.add_argument("--only", action="append", help='a store to measure, such as "ours zarr" (all)')
     parser.add_argument("--work", action="store_true", help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     if chosen.work:
         job = orjson.loads(sys.stdin.buffer.read())
-        found = anyio.run(ours, Path(job["folder"]), job["form"], job["n"], job["ones"])
-        sys.stdout.buffer.write(orjson.dumps(found))
+        anyio.run(ours, Path(job["folder"]), job["form"], job["n"], job["ones"])
     else:
-        print(table(anyio.run(compare, chosen)))
+        print(table(anyio.run(compare, chosen), chosen.limit))
+        wall, cpu = sync_seconds(max(chosen.ones, 20))
+        print(f"\nadding 200 bytes to a file and syncing it takes {wall:.2g} s here ({cpu:.2g} s of computing)")
 
 
 if __name__ == "__main__":

@@ -15,15 +15,35 @@ import sys
 import time
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    Tell = Callable[[str, Callable[[], tuple[float, float]]], None]
-
 VALUE = {"day": 41, "range": [0.1, 0.9], "curve": [1.5, 2.5, 3.5]}
 SOURCE = {"type": "local_input", "task_insert_ID": 0, "element_set_idx": 0}
+
+
+class Rows:
+    """Does the rows one after the other, and tells of each when it begins and what it took."""
+
+    def __init__(self, told: TextIO) -> None:
+        self._told = told
+
+    def tell(self, row: str, taken: tuple[float, float] | None = None) -> None:
+        """A line: the row begins, or took so long on the clock and of computing."""
+        print(json.dumps([row, taken]), file=self._told, flush=True)
+
+    def once(self, row: str, work: Callable[[], object]) -> None:
+        """What one call takes."""
+        self.tell(row)
+        self.tell(row, seconds(work))
+
+    def each(self, row: str, work: Callable[[int], object], ones: int) -> None:
+        """The medians of single calls."""
+        self.tell(row)
+        taken = [seconds(functools.partial(work, index)) for index in range(ones)]
+        self.tell(row, (statistics.median(wall for wall, _ in taken), statistics.median(cpu for _, cpu in taken)))
 
 
 def seconds(work: Callable[[], object]) -> tuple[float, float]:
@@ -33,13 +53,7 @@ def seconds(work: Callable[[], object]) -> tuple[float, float]:
     return time.perf_counter() - wall, time.process_time() - cpu
 
 
-def each(work: Callable[[int], object], ones: int) -> tuple[float, float]:
-    """The medians of single calls."""
-    taken = [seconds(functools.partial(work, index)) for index in range(ones)]
-    return statistics.median(wall for wall, _ in taken), statistics.median(cpu for _, cpu in taken)
-
-
-def seed_release(folder: Path, form: str, n: int, ones: int, tell: Tell) -> None:
+def seed_release(folder: Path, form: str, n: int, ones: int, rows: Rows) -> None:
     """0.2.0a39, whose store needs very little of a workflow."""
     module: Any = importlib.import_module("hpcflow.sdk.persistence")
     kind = module.store_cls_from_str(form)
@@ -57,7 +71,7 @@ def seed_release(folder: Path, form: str, n: int, ones: int, tell: Tell) -> None
     )
     store = kind(workflow)
 
-    def batch(work: Callable[[], object]) -> tuple[float, float]:
+    def batch(work: Callable[[], object]) -> Callable[[], None]:
         def all_of_it() -> None:
             workflow._in_batch_mode = True
             with store.cached_load():
@@ -65,19 +79,18 @@ def seed_release(folder: Path, form: str, n: int, ones: int, tell: Tell) -> None
                 store.commit_pending()
             workflow._in_batch_mode = False
 
-        return seconds(all_of_it)
+        return all_of_it
 
-    def cached(work: Callable[[], object]) -> tuple[float, float]:
+    def cached(work: Callable[[], object]) -> Callable[[], None]:
         def all_of_it() -> None:
             with store.cached_load():
                 work()
 
-        return seconds(all_of_it)
+        return all_of_it
 
     many = n + ones
     store.add_empty_task(0, {"insert_ID": 0, "dir_name": "task_0_sim", "schemas": [], "element_sets": []})
-    found["add set parameters"] = batch(lambda: [store.add_parameter_data(VALUE, SOURCE) for _ in range(n)])
-    batch(lambda: [store.add_unset_parameter_data({"type": "EAR_output"}) for _ in range(many)])
+    rows.once("add set parameters", batch(lambda: [store.add_parameter_data(VALUE, SOURCE) for _ in range(n)]))
     elements = [
         {"iterations_idx": [i], "es_idx": 0, "seq_idx": {"inputs.p1": i}, "src_idx": {"inputs.p1": 0}}
         for i in range(many)
@@ -89,24 +102,29 @@ def seed_release(folder: Path, form: str, n: int, ones: int, tell: Tell) -> None
     ]  # fmt: skip
     empty = {"submission_idx": None, "success": None, "start_time": None, "end_time": None}
 
+    def prepare() -> None:
+        batch(lambda: [store.add_unset_parameter_data({"type": "EAR_output"}) for _ in range(many)])()
+        batch(runs)()
+
     def runs() -> None:
         store.add_elements(0, 0, elements, iterations)
         for i in range(many):
             run = {"index": i, "data_idx": {"inputs.p1": i, "outputs.p2": n + i}, "metadata": dict(empty)}
             store.add_EARs(0, 0, i, {0: [run]}, {})
 
-    batch(runs)
+    rows.once("prepare", prepare)
     counts._num_elements = counts._num_element_iterations = counts.num_elements = many
-    found["set outputs"] = batch(lambda: [store.set_parameter(n + i, VALUE) for i in range(n)])
-    found["set one output"] = each(lambda i: store.set_parameter(2 * n + i, VALUE), ones)
-    found["read outputs"] = cached(lambda: [store.get_parameter_data(n + i) for i in range(n)])
-    found["read runs with elements"] = cached(lambda: store.get_task_elements(0, 0, slice(0, n, 1)))
-    found["run starts"] = batch(lambda: [store.set_EAR_start(0, i, 0, 0) for i in range(n)])
-    found["one start"] = each(lambda i: store.set_EAR_start(0, n + i, 0, 0), ones)
+    rows.once("set outputs", batch(lambda: [store.set_parameter(n + i, VALUE) for i in range(n)]))
+    rows.each("set one output", lambda i: store.set_parameter(2 * n + i, VALUE), ones)
+    rows.once("read outputs", cached(lambda: [store.get_parameter_data(n + i) for i in range(n)]))
+    rows.once("read runs with elements", cached(lambda: store.get_task_elements(0, 0, slice(0, n, 1))))
+    rows.once("run starts", batch(lambda: [store.set_EAR_start(0, i, 0, 0) for i in range(n)]))
+    rows.each("one start", lambda i: store.set_EAR_start(0, n + i, 0, 0), ones)
 
 
-def newest(folder: Path, form: str, n: int, ones: int, tell: Tell) -> None:
+def newest(folder: Path, form: str, n: int, ones: int, rows: Rows) -> None:
     """0.3.0, through a workflow of its own that has been submitted: it drops what is set of other runs."""
+    rows.tell("prepare")
     app: Any = importlib.import_module("hpcflow.app").app
     many = n + ones
     schema = app.TaskSchema(
@@ -125,44 +143,45 @@ def newest(folder: Path, form: str, n: int, ones: int, tell: Tell) -> None:
     with store.cache_ctx():
         outputs = [run.data_idx["outputs.p2"] for run in store.get_EARs(range(many))]
 
-    def batch(work: Callable[[], object]) -> tuple[float, float]:
+    def batch(work: Callable[[], object]) -> Callable[[], None]:
         def all_of_it() -> None:
             with store.cached_load(), store.cache_ctx():
                 work()
                 store._pending.commit_all()
 
-        return seconds(all_of_it)
+        return all_of_it
 
-    def cached(work: Callable[[], object]) -> tuple[float, float]:
+    def cached(work: Callable[[], object]) -> Callable[[], None]:
         def all_of_it() -> None:
             with store.cached_load(), store.cache_ctx():
                 work()
 
-        return seconds(all_of_it)
+        return all_of_it
 
     def set_outputs() -> None:
         list(store.get_task_elements(0))  # fills its caches, without which it takes half an hour
         for i in range(n):
             store.set_parameter_value(outputs[i], VALUE, save=False)
 
-    found["add set parameters"] = batch(
-        lambda: [store.add_set_parameter(VALUE, dict(SOURCE), save=False) for _ in range(n)]
+    rows.once(
+        "add set parameters",
+        batch(lambda: [store.add_set_parameter(VALUE, dict(SOURCE), save=False) for _ in range(n)]),
     )
-    found["set outputs"] = batch(set_outputs)
-    found["set one output"] = each(lambda i: store.set_parameter_value(outputs[n + i], VALUE), ones)
-    found["read outputs"] = cached(lambda: store.get_parameters(outputs[:n]))
-    found["read runs with elements"] = cached(lambda: list(store.get_task_elements(0, range(n))))
-    found["run starts"] = batch(lambda: [store.set_EAR_start(i, None, None, save=False) for i in range(n)])
-    found["one start"] = each(lambda i: store.set_EAR_start(n + i, None, None), ones)
+    rows.once("set outputs", batch(set_outputs))
+    rows.each("set one output", lambda i: store.set_parameter_value(outputs[n + i], VALUE), ones)
+    rows.once("read outputs", cached(lambda: store.get_parameters(outputs[:n])))
+    rows.once("read runs with elements", cached(lambda: list(store.get_task_elements(0, range(n)))))
+    rows.once("run starts", batch(lambda: [store.set_EAR_start(i, None, None, save=False) for i in range(n)]))
+    rows.each("one start", lambda i: store.set_EAR_start(n + i, None, None), ones)
 
 
 def main() -> None:
     """Do the job."""
     job = json.load(sys.stdin)
     work = {"a39": seed_release, "0.3.0": newest}[job["release"]]
+    rows = Rows(sys.stdout)
     with contextlib.redirect_stdout(sys.stderr):
-        found = work(Path(job["folder"]), job["form"], job["n"], job["ones"])
-    json.dump(found, sys.stdout)
+        work(Path(job["folder"]), job["form"], job["n"], job["ones"], rows)
 
 
 if __name__ == "__main__":

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import uuid
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
-
-import anyio
 
 from acomps.entities import TagOperation
 from acomps.entities.checks import as_uuid
@@ -14,14 +13,16 @@ from acomps.entities.record import Record
 from acomps.errors import NotFound, OutcomeUnknown, Refused, ServerFailed, UsageError, ValidationFailed
 from acomps.events import Listed, Sink, ignore
 from acomps.query import Query
-from acomps.streams import task_group
+from acomps.streams import produced
 from acomps.transport import Replay, in_doubt
 from acomps.wire.decode import collector_paused, confirmed, decode_changes, decode_entities, decode_rows, only, rows
 from acomps.wire.encode import encode, tags_document
 from acomps.wire.params import query_params
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+
+    from anyio.streams.memory import MemoryObjectSendStream
 
     from acomps.entities.tags import TagValue
     from acomps.settings import Settings
@@ -82,30 +83,17 @@ class Resource(Generic[E]):
     async def list(self, query: Query | None = None, *, on_progress: Sink = ignore) -> list[E]:
         """All entities that `query` describes, however many pages that takes; one comes while another is read."""
         found: list[E] = []
-        send, receive = anyio.create_memory_object_stream[_Page](0)
-
-        async def fetch() -> None:
-            async with send:
-                async for page in self._pages(query or Query()):
-                    await send.send(page)
-
-        async with receive, task_group() as tasks:
-            tasks.start_soon(fetch)
-            async for page in receive:
-                entities = await self._in_thread(page, self._entities)
+        async with aclosing(self._decoded(query or Query(), on_progress)) as pages:
+            async for entities in pages:
                 found += entities
-                on_progress(Listed(entities=len(entities), total=len(found)))
         return found
 
     async def iterate(self, query: Query | None = None, *, on_progress: Sink = ignore) -> AsyncIterator[E]:
-        """The entities that `query` describes, one after another; one page of them is in memory at a time."""
-        total = 0
-        async for page in self._pages(query or Query()):
-            entities = await self._in_thread(page, self._entities)
-            total += len(entities)
-            on_progress(Listed(entities=len(entities), total=total))
-            for entity in entities:
-                yield entity
+        """The entities that `query` describes, one after another; few pages of them are in memory at a time."""
+        async with aclosing(self._decoded(query or Query(), on_progress)) as pages:
+            async for entities in pages:
+                for entity in entities:
+                    yield entity
 
     async def count(self, query: Query | None = None) -> int:
         """How many entities `query` describes, without fetching them."""
@@ -149,6 +137,21 @@ class Resource(Generic[E]):
         params = query_params(query, self._spelling)
         answer = await self._read(f"{self._path}/{entity_id}", params, f"get {self._what} {entity_id}")
         return answer.json()
+
+    async def _decoded(self, query: Query, on_progress: Sink) -> AsyncGenerator[Sequence[E]]:
+        """The listing, page by page; one is on its way while another is read."""
+
+        async def fetch(send: MemoryObjectSendStream[_Page]) -> None:
+            async for page in self._pages(query):
+                await send.send(page)
+
+        total = 0
+        async with aclosing(produced(fetch, 0)) as pages:
+            async for page in pages:
+                entities = await self._in_thread(page, self._entities)
+                total += len(entities)
+                on_progress(Listed(entities=len(entities), total=total))
+                yield entities
 
     async def _pages(self, query: Query) -> AsyncIterator[_Page]:
         """The listing, page by page; none is read before it must be, so that the next one can be on its way."""

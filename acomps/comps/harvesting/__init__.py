@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from acomps.comps.harvesting.background import produced
 from acomps.comps.harvesting.harvest import Harvest, Order
 from acomps.comps.harvesting.harvested import Harvested, HarvestFailed
 from acomps.comps.harvesting.layout import DEFAULT_LAYOUT, Layout, Places
 from acomps.comps.harvesting.sources import Harvestable, Source, Sources
 from acomps.comps.harvesting.wanted import Wanted
 from acomps.errors import UsageError
+from acomps.streams import produced
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable
