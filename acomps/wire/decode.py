@@ -215,6 +215,10 @@ def collector_paused() -> Generator[None]:
     gc.disable()
     try:
         yield
+        if was_enabled and not gc.get_freeze_count():
+            # What was made is to stay: it goes to the oldest generation at once, without being looked at in each.
+            gc.freeze()
+            gc.unfreeze()
     finally:
         if was_enabled:
             gc.enable()
