@@ -10,10 +10,9 @@ import asyncio
 import contextlib
 import time
 from collections import deque
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar, TypeVarTuple
+from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar, TypeVarTuple
 
 import anyio
 import anyio.to_thread
@@ -21,14 +20,12 @@ import sniffio
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop, Future
+    from collections.abc import Callable
 
 __all__ = ["Threads"]
 
 T = TypeVar("T")
 Args = TypeVarTuple("Args")
-
-#: Does the work in a thread; what it gives tells the one who waits, in the loop.
-_Job: TypeAlias = Callable[[], Callable[[], None]]
 
 #: A thread that is at work tells what it has done so often. More often costs more turns; less often, and those who wait
 #: for one job each all go on at the same moment.
@@ -45,8 +42,8 @@ class Threads:
     def __init__(self, most: int) -> None:
         self._most = most
         self._pool: ThreadPoolExecutor | None = None
-        self._waiting: deque[_Job] = deque()
-        self._outcomes: deque[Callable[[], None]] = deque()
+        self._waiting: deque[_AnyJob] = deque()
+        self._done: deque[_AnyJob] = deque()
         self._at_work = 0
         self._begun = 0
         self._begun_before = 0
@@ -63,15 +60,18 @@ class Threads:
         if sniffio.current_async_library() != "asyncio":
             return await anyio.to_thread.run_sync(work, *args)
         loop = asyncio.get_running_loop()
-        future: Future[T] = loop.create_future()
-        self._waiting.append(partial(_done, future, partial(work, *args)))
+        job = _Job(partial(work, *args), loop)
+        self._waiting.append(job)
         if not self._at_work:
             self._send_thread(loop)
         if not self._watched:
             self._watch(loop)
-        with anyio.CancelScope(shield=True):
-            return await future
-        raise RuntimeError("nobody can cancel this scope")
+        try:
+            return await job.outcome
+        finally:
+            if not job.told:
+                with anyio.CancelScope(shield=True):
+                    await job.end(loop)
 
     def _send_thread(self, loop: AbstractEventLoop) -> None:
         if self._pool is None:
@@ -88,7 +88,8 @@ class Threads:
             while self._waiting:
                 job = self._waiting.popleft()
                 self._begun += 1
-                self._outcomes.append(job())
+                job.do()
+                self._done.append(job)
                 if time.monotonic() - called > TELL_EVERY_S:
                     loop.call_soon_threadsafe(self._tell)
                     called = time.monotonic()
@@ -102,8 +103,8 @@ class Threads:
             self._send_thread(loop)
 
     def _tell(self) -> None:
-        while self._outcomes:
-            self._outcomes.popleft()()
+        while self._done:
+            self._done.popleft().tell()
 
     def _watch(self, loop: AbstractEventLoop) -> None:
         self._watched = True
@@ -122,18 +123,45 @@ class Threads:
         self._watch(loop)
 
 
-def _done(future: Future[T], work: Callable[[], T]) -> Callable[[], None]:
-    try:
-        return partial(_succeed, future, work())
-    except BaseException as exc:
-        return partial(_fail, future, exc)
+class _AnyJob(Protocol):
+    def do(self) -> None: ...
+
+    def tell(self) -> None: ...
 
 
-def _succeed(future: Future[T], result: T) -> None:
-    if not future.done():
-        future.set_result(result)
+class _Job(Generic[T]):
+    """Some work, and what came of it: `do` is for a thread, everything else for the loop."""
 
+    __slots__ = ("_ended", "_failure", "_result", "_work", "outcome", "told")
 
-def _fail(future: Future[T], failure: BaseException) -> None:
-    if not future.done():
-        future.set_exception(failure)
+    def __init__(self, work: Callable[[], T], loop: AbstractEventLoop) -> None:
+        self._work = work
+        self._result: list[T] = []
+        self._failure: BaseException | None = None
+        self._ended: Future[None] | None = None
+        self.outcome: Future[T] = loop.create_future()
+        self.told = False
+
+    def do(self) -> None:
+        """The work itself."""
+        try:
+            self._result.append(self._work())
+        except BaseException as exc:
+            self._failure = exc
+
+    def tell(self) -> None:
+        """Hand the outcome over; the work has ended."""
+        self.told = True
+        if self._ended is not None and not self._ended.done():
+            self._ended.set_result(None)
+        if self.outcome.done():
+            return
+        if self._failure is None:
+            self.outcome.set_result(self._result[0])
+        else:
+            self.outcome.set_exception(self._failure)
+
+    def end(self, loop: AbstractEventLoop) -> Future[None]:
+        """What is done when the work has ended, for one who does not want its outcome any more."""
+        self._ended = loop.create_future()
+        return self._ended

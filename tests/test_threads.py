@@ -113,6 +113,9 @@ def test_a_loop_that_is_closed_while_work_goes_on_is_left_alone(threads: Threads
     loop = asyncio.new_event_loop()
     task = loop.create_task(threads.run(work))
     loop.run_until_complete(asyncio.to_thread(begun.wait, DEADLINE_S))
+    # Once, and it waits for the work; twice, as by an impatient Ctrl-C, and it does not.
+    task.cancel()
+    loop.run_until_complete(asyncio.sleep(0))
     task.cancel()
     loop.run_until_complete(asyncio.gather(task, return_exceptions=True))
     loop.close()

@@ -7,6 +7,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from acomps.campaign.change import a_change
+from acomps.campaign.collector import made
 from acomps.campaign.documents import as_dict, as_int, as_list, dump, load, load_dict
 from acomps.campaign.encoding import Value
 from acomps.campaign.model import Element, Iteration, Run
@@ -98,8 +99,8 @@ class AddElements:
     def apply(self, state: State) -> None:
         """Make the change."""
         task = state.task(self.task_idx, self.insert_ID)
-        elements = [Element.from_dict(one) for one in _dicts(self.elements)]
-        iterations = [_iteration(one) for one in _dicts(self.iterations)]
+        elements = made(map(Element.from_dict, _dicts(self.elements)))
+        iterations = made(map(Iteration.from_dict, _dicts(self.iterations)))
         _require_shared_out(task, [position for one in elements for position in one.iterations_idx], len(iterations))
         task.elements.extend(elements)
         _extend(task, iterations)
@@ -119,7 +120,7 @@ class AddIterations:
     def apply(self, state: State) -> None:
         """Make the change."""
         task = state.task(self.task_idx, self.insert_ID)
-        iterations = [_iteration(one) for one in _dicts(self.iterations)]
+        iterations = made(map(Iteration.from_dict, _dicts(self.iterations)))
         positions = {int(key): cast("list[int]", many) for key, many in load_dict(self.positions).items()}
         for element in positions:
             if not 0 <= element < len(task.elements):
@@ -229,10 +230,6 @@ def _listed(found: object) -> list[dict[str, object]]:
 
 def _dicts(document: bytes) -> list[dict[str, object]]:
     return _listed(load(document))
-
-
-def _iteration(found: dict[str, object]) -> Iteration:
-    return Iteration.from_dict(found)
 
 
 def _extend(task: TaskTable, iterations: list[Iteration]) -> None:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
+from acomps.campaign.collector import EVERY, settle
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -43,6 +45,8 @@ class Batch:
             self._base, self._view = self._ledger.version, self._ledger.state.copied()
         change.apply(self._view)
         self.changes.append(change)
+        if not len(self.changes) % EVERY:
+            settle()
 
     def catch_up(self) -> None:
         """Begin again from what others have committed meanwhile, with the own changes on top."""

@@ -56,13 +56,12 @@ def a_change(kind: _Kind) -> _Kind:
 def pack(changes: Iterable[Change]) -> bytes:
     """The changes of one commit as bytes."""
     segments: _Segments = [b""]
-    skeleton: list[object] = []
+    skeleton: list[tuple[object, ...]] = []
     for change in changes:
         name = type(change).__name__
-        line: list[object] = [name]
-        for attribute, annotation in _PLANS[name]:
-            line.append(_INTO[annotation](getattr(change, attribute), segments))
-        skeleton.append(line)
+        line = [_INTO[annotation](getattr(change, attribute), segments) for attribute, annotation in _PLANS[name]]
+        # A tuple of numbers and texts is nothing that the collector has to look at.
+        skeleton.append((name, *line))
     segments[0] = orjson.dumps(skeleton)
     head = struct.pack(f"<I{len(segments)}Q", len(segments), *map(len, segments))
     return b"".join((head, *segments))

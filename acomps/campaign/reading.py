@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import anyio.to_thread
 
+from acomps.campaign.collector import made
 from acomps.campaign.core import StoreCore
 from acomps.campaign.documents import as_dict, as_list, load, load_dict
 from acomps.campaign.encoding import decode
@@ -151,12 +152,12 @@ class Reading(StoreCore):
 
 
 def _iterations(task: TaskTable) -> list[tuple[int, int, Iteration]]:
-    return [
+    return made(
         (element, position, task.iteration(position))
         for element, one in enumerate(task.elements)
         for position in one.iterations_idx
-    ]
+    )
 
 
 def _elements(task: TaskTable, chosen: range, keep: bool) -> list[dict[str, object]]:
-    return [task.element(index, keep_iterations_idx=keep) for index in chosen]
+    return made(task.element(index, keep_iterations_idx=keep) for index in chosen)

@@ -42,13 +42,13 @@ class BoundedHeads(OneWordReasons):
             self._unfinished += len(data)
             if self._unfinished > MAX_UNFINISHED_BYTES:
                 self._refuse(_TOO_LONG)
+            elif self._patience is None:
+                self._wait_for_head()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._head_open = True
         self._unfinished = 0
-        if self._patience is None:
-            self._wait_for_head()
 
     def on_headers_complete(self) -> None:
         self._head_open = False

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 import anyio.to_thread
 
+from acomps.campaign.collector import made
 from acomps.campaign.documents import as_dict, as_list
 from acomps.campaign.model import Iteration, Task
 from acomps.campaign.runner.results import Result, Results
@@ -100,13 +101,13 @@ def round_of(iteration: Iteration, loop: str) -> int:
 
 
 def _points(found: Sequence[tuple[int, int, Iteration]], loop: str) -> list[Point]:
-    points = [Point(element, position, round_of(one, loop), one) for element, position, one in found]
+    points = made(Point(element, position, round_of(one, loop), one) for element, position, one in found)
     # An element has its rounds in order, but the rounds go through all elements.
     return sorted(points, key=lambda point: (point.round, point.element))
 
 
 def _results(stage: str, points: list[Point], values: dict[int, tuple[bool, object]]) -> list[Result]:
-    return [
+    return made(
         Result(
             stage=stage,
             round=point.round,
@@ -122,4 +123,4 @@ def _results(stage: str, points: list[Point], values: dict[int, tuple[bool, obje
             id=cast("str | None", point.newest.more.get("id")),
         )
         for point in points
-    ]
+    )

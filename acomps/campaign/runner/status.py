@@ -6,10 +6,16 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+import anyio.to_thread
+
 from acomps.campaign.runner.points import Standing, read_points, read_stages
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from acomps.campaign.model import Task
     from acomps.campaign.reading import Reading
+    from acomps.campaign.runner.points import Point
 
 __all__ = ["CampaignStatus", "StageStatus", "read_status"]
 
@@ -74,23 +80,25 @@ async def read_status(store: Reading) -> CampaignStatus:
     stages: list[StageStatus] = []
     for number, task in enumerate(await read_stages(store)):
         points = await read_points(store, number, str(task.more.get("loop") or ""))
-        counts = Counter(point.standing for point in points)
-        planned = [one.more for one in task.element_sets]
-        # A round without points is the word that there are no more.
-        over = bool(planned) and (len(planned) >= int(str(task.more["rounds"])) or not planned[-1]["points"])
-        stages.append(
-            StageStatus(
-                name=str(task.more["name"]),
-                rounds=sum(bool(one["points"]) for one in planned),
-                points=len(points),
-                waiting=counts[Standing.WAITING],
-                sent=counts[Standing.SENT],
-                succeeded=counts[Standing.SUCCEEDED],
-                failed=counts[Standing.FAILED],
-                attempts=sum(point.attempts for point in points) - counts[Standing.WAITING],
-                complete=over and not counts[Standing.WAITING] + counts[Standing.SENT],
-                errors=tuple(dict.fromkeys(point.error for point in points if point.error))[:_ERRORS],
-            )
-        )
+        stages.append(await anyio.to_thread.run_sync(_stage_status, task, points))
     template = await store.get_template()
     return CampaignStatus(name=str(template["name"]), stages=tuple(stages))
+
+
+def _stage_status(task: Task, points: Sequence[Point]) -> StageStatus:
+    counts = Counter(point.standing for point in points)
+    planned = [one.more for one in task.element_sets]
+    # A round without points is the word that there are no more.
+    over = bool(planned) and (len(planned) >= int(str(task.more["rounds"])) or not planned[-1]["points"])
+    return StageStatus(
+        name=str(task.more["name"]),
+        rounds=sum(bool(one["points"]) for one in planned),
+        points=len(points),
+        waiting=counts[Standing.WAITING],
+        sent=counts[Standing.SENT],
+        succeeded=counts[Standing.SUCCEEDED],
+        failed=counts[Standing.FAILED],
+        attempts=sum(point.attempts for point in points) - counts[Standing.WAITING],
+        complete=over and not counts[Standing.WAITING] + counts[Standing.SENT],
+        errors=tuple(dict.fromkeys(point.error for point in points if point.error))[:_ERRORS],
+    )

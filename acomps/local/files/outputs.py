@@ -36,7 +36,7 @@ class Entry:
     def path(self) -> str:
         return self.name if self.folder == "." else f"{self.folder}/{self.name}"
 
-    def document(self, owner: str, url: str | None) -> dict[str, object]:
+    def document(self, owner: uuid.UUID, url: str | None) -> dict[str, object]:
         """The entry as clients see it."""
         document: dict[str, object] = {
             "Id": resource_id(owner, self.path),
@@ -51,9 +51,9 @@ class Entry:
         return document
 
 
-def resource_id(owner: str, path: str) -> str:
+def resource_id(owner: uuid.UUID, path: str) -> str:
     """The id of a file in the working directory of a job or work item: always the same for the same file."""
-    return str(uuid.uuid5(uuid.UUID(owner), path))
+    return str(uuid.uuid5(owner, path))
 
 
 def walk(root: Path) -> Iterator[Entry]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import TYPE_CHECKING, Final
 
 import orjson
@@ -25,7 +26,7 @@ def json_answer(document: object, *, status: int = 200, headers: Mapping[str, st
 def zip_offer(name: str, md5: str, length: int, url: str) -> Response:
     """The answer that offers a zip, which is packed when its link is fetched."""
     resource = {
-        "Id": resource_id(md5, name),
+        "Id": resource_id(uuid.UUID(md5), name),
         "Type": "File",
         "FriendlyName": name,
         "PathFromRoot": ".",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -110,7 +111,8 @@ def _ids(document: JSON) -> list[str]:
 
 def _chosen(ids: Sequence[str], job_id: str, folder: Path) -> list[tuple[str, int]]:
     """The paths and lengths of the files with these ids, each once."""
-    by_id = {resource_id(job_id, entry.path): (entry.path, entry.length) for entry in walk(folder)}
+    owner = uuid.UUID(job_id)
+    by_id = {resource_id(owner, entry.path): (entry.path, entry.length) for entry in walk(folder)}
     for wanted in ids:
         if wanted not in by_id:
             raise Refused(404, f"there is no file with the id {wanted} in the working directory")

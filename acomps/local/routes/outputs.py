@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -64,7 +65,7 @@ def routes(core: Core) -> list[Route]:
             if place is None:
                 # Clients know this answer by its having no ResponseMessage.
                 return PlainTextResponse("no job has been submitted yet", 404)
-            owner, folder = place
+            owner, folder = uuid.UUID(place[0]), place[1]
             return json_answer(
                 {"Resources": [_document(entry, links, collection, entity_id, owner) for entry in found(folder)]}
             )
@@ -132,10 +133,10 @@ def _inside(core: Core, directory: str) -> Path:
     return Path(directory)
 
 
-def _document(entry: Entry, links: Links, collection: str, entity_id: str, job_id: str) -> dict[str, object]:
+def _document(entry: Entry, links: Links, collection: str, entity_id: str, owner: uuid.UUID) -> dict[str, object]:
     is_file = entry.type in {"File", "SymLinkFile"}
-    url = links.output(collection, entity_id, job_id, entry.path) if is_file else None
-    document = entry.document(job_id, url)
+    url = links.output(collection, entity_id, str(owner), entry.path) if is_file else None
+    document = entry.document(owner, url)
     if entry.type == "Directory":
-        document["Items"] = [_document(child, links, collection, entity_id, job_id) for child in entry.children]
+        document["Items"] = [_document(child, links, collection, entity_id, owner) for child in entry.children]
     return document
