@@ -129,7 +129,7 @@ async def ours(folder: Path, form: str, n: int, ones: int) -> None:
     rows.tell("files", (sum(1 for one in path.rglob("*") if one.is_file()), 0))
 
 
-async def run_job(command: list[str], job: dict[str, object], limit_s: float) -> dict[str, Taken]:
+async def run_job(name: str, command: list[str], job: dict[str, object], limit_s: float) -> dict[str, Taken]:
     """Have a process of its own do the work once; a row that takes longer than the limit is its last one."""
     found: dict[str, Taken] = {}
     row = ""
@@ -146,12 +146,13 @@ async def run_job(command: list[str], job: dict[str, object], limit_s: float) ->
                         row, taken = orjson.loads(await lines.receive_until(b"\n", 1_000))
                     if taken is not None:
                         found[row] = taken
+                        print(f"{name}: {row} {taken[0]:.4g}", file=sys.stderr)
             except anyio.IncompleteRead:
                 pass
             except TimeoutError:
                 process.kill()
                 found[row] = math.inf, math.inf
-                print(f"{row or 'its start'} took over {limit_s:g} s: the end of", end=" ", file=sys.stderr)
+                print(f"{name}: {row or 'its start'} took over {limit_s:g} s, the rest is left out", file=sys.stderr)
                 return found
         if process.returncode:
             raise SystemExit(f"{command} ended with {process.returncode}")
@@ -185,8 +186,8 @@ async def compare(chosen: argparse.Namespace) -> dict[str, list[dict[str, Taken]
     found: dict[str, list[dict[str, Taken]]] = {name: [] for name in contestants}
     for _ in range(chosen.rounds):
         for name, (command, job) in contestants.items():
-            found[name].append(await run_job(command, {**job, "n": chosen.n, "ones": chosen.ones}, chosen.limit))
-            print(f"{name} done", file=sys.stderr)
+            work = {**job, "n": chosen.n, "ones": chosen.ones}
+            found[name].append(await run_job(name, command, work, chosen.limit))
     return found
 
 

@@ -9,7 +9,7 @@ import anyio.to_thread
 from acomps.campaign.collector import made
 from acomps.campaign.core import StoreCore
 from acomps.campaign.documents import as_dict, as_list, load, load_dict
-from acomps.campaign.encoding import decode
+from acomps.campaign.encoding import Value, decode
 from acomps.campaign.errors import StoreDamaged
 from acomps.campaign.texts import small_records, submission_record
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
 
     from acomps.campaign.arrays import StoredArray
-    from acomps.campaign.encoding import Value
     from acomps.campaign.model import Iteration
     from acomps.campaign.state import TaskTable
 
@@ -92,11 +91,9 @@ class Reading(StoreCore):
     async def get_parameter_data(self, index: int) -> tuple[bool, object]:
         """Whether a parameter is set, and its value."""
         value = (await self._state()).value(index)
-        if value is None:
-            return False, None
-        if isinstance(value, bytes):
-            return True, decode(value)
-        return True, await anyio.to_thread.run_sync(self._with_arrays, value)
+        if isinstance(value, Value):
+            return await anyio.to_thread.run_sync(self._told, value)
+        return self._told(value)
 
     async def get_all_parameter_data(self) -> dict[int, tuple[bool, object]]:
         """Of all parameters: whether it is set, and its value."""
@@ -127,12 +124,12 @@ class Reading(StoreCore):
         return record
 
     def _all(self, values: Sequence[bytes | Value | None]) -> dict[int, tuple[bool, object]]:
-        return {
-            index: (False, None)
-            if one is None
-            else (True, decode(one) if isinstance(one, bytes) else self._with_arrays(one))
-            for index, one in enumerate(values)
-        }
+        return dict(enumerate(made(map(self._told, values))))
+
+    def _told(self, value: bytes | Value | None) -> tuple[bool, object]:
+        if value is None:
+            return False, None
+        return True, decode(value) if isinstance(value, bytes) else self._with_arrays(value)
 
     def _with_arrays(self, value: Value) -> object:
         """The value with its arrays, which may have to be read; blocks."""

@@ -26,7 +26,8 @@ def encoded_head(request: httpx.Request) -> tuple[bytes, float]:
     Raises httpx.LocalProtocolError, which does not show the head, when it is not one.
     """
     length: float = 0
-    lines = [b"%b %b HTTP/1.1" % (request.method.encode("ascii", "replace"), request.url.raw_path)]
+    target: bytes = request.extensions.get("target") or request.url.raw_path
+    lines = [b"%b %b HTTP/1.1" % (request.method.encode("ascii", "replace"), target)]
     for name, value in request.headers.raw:
         lines.append(b"%b: %b" % (name, value))
         match name.lower():
