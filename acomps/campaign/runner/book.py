@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["Book", "Outcome", "newest_attempt"]
 
 #: So many points are planned before other tasks have their turn.
-_PIECE: Final = 200
+_PIECE: Final = 50
 
 
 class Outcome:

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
 import anyio
+import anyio.to_thread
 from starlette.requests import ClientDisconnect
 
 from acomps.local.errors import Refused
@@ -215,7 +216,7 @@ class _Arrival:
         for writer in list(self._writers):
             await writer.settled()
         async with self._hashing:
-            found = await self._core.job(self.file.keep, self._core.contents)
+            found = await anyio.to_thread.run_sync(self.file.keep, self._core.contents)
         self._refusal = (
             None
             if found is None
@@ -223,11 +224,14 @@ class _Arrival:
         )
 
     async def _hash_along(self) -> None:
-        """Hash behind the arriving bytes, so that little is left to do when the last one is there."""
+        """Hash behind the arriving bytes, so that little is left to do when the last one is there.
+
+        Not as a job of the requests, which would wait for it: while it hashes, a thread needs no turn of its own.
+        """
         while True:
             async with self._hashing:
                 while not self._sealed and self.file.spans.frontier - self.file.hashed >= _HASH_BYTES:
-                    await self._core.job(self.file.hash_to, self.file.hashed + _HASH_BYTES)
+                    await anyio.to_thread.run_sync(self.file.hash_to, self.file.hashed + _HASH_BYTES)
             await self._advanced.wait()
 
 
