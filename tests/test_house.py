@@ -20,6 +20,7 @@ FLOORS = {
     "settings": 1,
     "events": 1,
     "query": 1,
+    "collector": 1,
     "streams": 1,
     "threads": 1,
     "entities": 1,

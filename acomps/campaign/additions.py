@@ -7,11 +7,11 @@ from itertools import chain
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from acomps.campaign.change import a_change
-from acomps.campaign.collector import made
 from acomps.campaign.documents import as_dict, as_int, as_list, dump, load, load_dict
 from acomps.campaign.encoding import Value
 from acomps.campaign.model import Element, Iteration, Run
 from acomps.campaign.state import LoopTable, SubmissionTable, TaskTable
+from acomps.collector import made
 from acomps.errors import UsageError
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from acomps.campaign.collector import EVERY, settle
+from acomps.collector import EVERY, settle
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

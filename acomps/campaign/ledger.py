@@ -20,8 +20,8 @@ from acomps.campaign.journal import Journal
 from acomps.campaign.owner import Owner
 from acomps.campaign.places import INBOXES, OWN, OWNER
 from acomps.campaign.settings import TakenIn
+from acomps.collector import paused
 from acomps.errors import UsageError
-from acomps.wire.decode import collector_paused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -195,7 +195,7 @@ def _opened(store: Path, layout: Layout, times: Times, limit: int) -> Ledger:
     owner = Owner(own / OWNER, store)
     try:
         disk = Disk(store, layout, times)
-        with collector_paused():
+        with paused():
             loaded = disk.load(repair=True)
         return Ledger(store, layout, disk, owner, Journal(loaded.journal, loaded.good), loaded, limit)
     except BaseException:

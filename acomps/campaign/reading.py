@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Final
 
 import anyio.to_thread
 
-from acomps.campaign.collector import made
 from acomps.campaign.core import StoreCore
 from acomps.campaign.documents import as_dict, as_list, load, load_dict
 from acomps.campaign.encoding import Value, decode
 from acomps.campaign.errors import StoreDamaged
 from acomps.campaign.texts import small_records, submission_record
+from acomps.collector import made
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence

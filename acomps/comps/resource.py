@@ -7,6 +7,7 @@ import uuid
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
+from acomps.collector import paused
 from acomps.entities import TagOperation
 from acomps.entities.checks import as_uuid
 from acomps.entities.record import Record
@@ -15,7 +16,7 @@ from acomps.events import Listed, Sink, ignore
 from acomps.query import Query
 from acomps.streams import produced
 from acomps.transport import Replay, in_doubt
-from acomps.wire.decode import collector_paused, confirmed, decode_changes, decode_entities, decode_rows, only, rows
+from acomps.wire.decode import confirmed, decode_changes, decode_entities, decode_rows, only, rows
 from acomps.wire.encode import encode, tags_document
 from acomps.wire.params import query_params
 
@@ -180,7 +181,7 @@ class Resource(Generic[E]):
         return page.rows
 
     def _entities(self, page: _Page) -> Sequence[E]:
-        with collector_paused():
+        with paused():
             found = self._rows(page)
             entities = decode_rows(self._kind, found)
             # What the collector would only look at in vain is gone before it goes on.

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import gc
 import operator
 import uuid
-from contextlib import contextmanager
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
@@ -53,11 +51,10 @@ from acomps.wire.tables import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 __all__ = [
     "UPDATABLE",
-    "collector_paused",
     "confirmed",
     "decode_changes",
     "decode_entities",
@@ -206,22 +203,6 @@ def decode_entity(kind: type[E], raw: object) -> E:
     if entity.id is None:
         raise MalformedAnswer(f"the server sent a {_ENTITIES[kind][1].kind.text} without an id")
     return confirmed(entity)
-
-
-@contextmanager
-def collector_paused() -> Generator[None]:
-    """For a stretch that makes many objects at once: the cyclic collector would run again and again, in vain."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-        if was_enabled and not gc.get_freeze_count():
-            # What was made is to stay: it goes to the oldest generation at once, without being looked at in each.
-            gc.freeze()
-            gc.unfreeze()
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 def decode_entities(kind: type[E], document: object) -> list[E]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from campaign import conftest
 
 from acomps.campaign import JSONPersistentStore, RunMetadata
-from acomps.campaign.collector import EVERY, made, settle
+from acomps.collector import EVERY, made, settle
 
 
 @contextmanager

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Final, cast
 
 import anyio.to_thread
 
-from acomps.campaign.collector import made
 from acomps.campaign.documents import as_dict, as_list
 from acomps.campaign.model import Iteration, Task
 from acomps.campaign.runner.results import Result, Results
+from acomps.collector import made
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
