@@ -29,7 +29,7 @@ Args = TypeVarTuple("Args")
 
 #: A thread that is at work tells what it has done so often. More often costs more turns; less often, and those who wait
 #: for one job each all go on at the same moment.
-TELL_EVERY_S: Final = 0.002
+TELL_EVERY_S: Final = 0.003
 #: Between two looks at how the threads get on. For so long the end of a job can be kept back by the job after it.
 LOOK_EVERY_S: Final = 0.02
 #: When at the pace of the last look the jobs that wait would wait for longer, one more thread helps.
@@ -74,10 +74,14 @@ class Threads:
                     await job.end(loop)
 
     def _send_thread(self, loop: AbstractEventLoop) -> None:
+        self._at_work += 1
+        # In the next turn of the loop: what the other tasks of this turn want done goes along.
+        loop.call_soon(self._set_to_work, loop)
+
+    def _set_to_work(self, loop: AbstractEventLoop) -> None:
         if self._pool is None:
             self._pool = ThreadPoolExecutor(self._most, "acomps")
         self._pool.submit(self._work_off, loop)
-        self._at_work += 1
 
     def _work_off(self, loop: AbstractEventLoop) -> None:
         """In a thread: all that waits. The loop is called now and then, not for each."""
