@@ -29,12 +29,21 @@ class Looking:
 def test_a_directory_is_looked_up_once_until_something_is_deleted() -> None:
     places = Places()
     look = Looking(places)
-    assert [places.find("simulations", "s", "j", look) for _ in range(3)] == [HERE] * 3
+    assert [places.find("simulations", "s", "job", look) for _ in range(3)] == [HERE] * 3
     assert look.looks == 1
-    assert places.find("simulations", "s", "another", look) == HERE
+    assert places.find("simulations", "another", "job", look) == HERE
     assert look.looks == 2
     places.forget()
-    assert places.find("simulations", "s", "j", Looking(places, None)) is None
+    assert places.find("simulations", "s", "job", Looking(places, None)) is None
+
+
+def test_the_newest_job_is_looked_up_each_time_and_then_known_by_its_id() -> None:
+    places = Places()
+    look = Looking(places)
+    assert [places.find("simulations", "s", None, look) for _ in range(2)] == [HERE] * 2
+    assert look.looks == 2
+    assert places.find("simulations", "s", "job", look) == HERE
+    assert look.looks == 2
 
 
 def test_what_is_not_there_is_looked_up_each_time() -> None:
@@ -47,8 +56,8 @@ def test_what_is_not_there_is_looked_up_each_time() -> None:
 def test_what_was_found_during_a_deletion_is_not_remembered() -> None:
     places = Places()
     meanwhile = Looking(places, deletion=True)
-    assert places.find("simulations", "s", "j", meanwhile) == HERE
-    assert places.find("simulations", "s", "j", Looking(places, None)) is None
+    assert places.find("simulations", "s", "job", meanwhile) == HERE
+    assert places.find("simulations", "s", "job", Looking(places, None)) is None
 
 
 def test_so_many_directories_are_remembered_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,7 +66,7 @@ def test_so_many_directories_are_remembered_and_no_more(monkeypatch: pytest.Monk
     look = Looking(places)
     for _ in range(2):
         for number in range(11):
-            places.find("simulations", "s", f"{number}", look)
+            places.find("simulations", f"{number}", "job", look)
     assert look.looks > 11
 
 

@@ -26,12 +26,13 @@ class Places:
         self._known: dict[tuple[str, str, str], Place] = {}
         self._deletions = 0
 
-    def find(self, collection: str, entity_id: str, job_id: str, look: Callable[[], Place | None]) -> Place | None:
-        """The directory of a job, which `look` finds when it is asked for the first time."""
-        key = (collection, entity_id, job_id)
-        found = self._known.get(key)
-        if found is not None:
-            return found
+    def find(
+        self, collection: str, entity_id: str, job_id: str | None, look: Callable[[], Place | None]
+    ) -> Place | None:
+        """The directory of a job, which `look` finds when it is not known; the newest job may always be another one."""
+        known = None if job_id is None else self._known.get((collection, entity_id, job_id))
+        if known is not None:
+            return known
         before = self._deletions
         found = look()
         with self._lock:
@@ -39,7 +40,7 @@ class Places:
             if found is not None and self._deletions == before:
                 if len(self._known) >= MOST:
                     self._known.clear()
-                self._known[key] = found
+                self._known[(collection, entity_id, found[0])] = found
         return found
 
     def forget(self) -> None:

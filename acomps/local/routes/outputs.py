@@ -51,6 +51,15 @@ _NAMED: Final = Look(_JOBS.where(schema.jobs.c.id == bindparam("job")))
 def routes(core: Core) -> list[Route]:
     """The routes of this module."""
 
+    def remembered(viewer: Viewer | None, collection: str, entity_id: str, job_id: str | None) -> Place | None:
+        """The same as `directory_of`; whoever lists a directory asks for its files next."""
+
+        def look() -> Place | None:
+            return directory_of(core, viewer, kind_of(collection), entity_id, job_id)
+
+        everything = viewer is None or viewer.peers is None
+        return core.places.find(collection, entity_id, job_id, look) if everything else look()
+
     async def listing(request: Request) -> Response:
         collection = str(request.path_params["collection"])
         entity_id = guid(str(request.path_params["id"]), "the id in the path")
@@ -61,7 +70,7 @@ def routes(core: Core) -> list[Route]:
         found = walk if query.get("flatten", "0").lower() in {"1", "true"} else tree
 
         def answer() -> Response:
-            place = directory_of(core, viewer, kind_of(collection), entity_id, job_id)
+            place = remembered(viewer, collection, entity_id, job_id)
             if place is None:
                 # Clients know this answer by its having no ResponseMessage.
                 return PlainTextResponse("no job has been submitted yet", 404)
@@ -79,12 +88,8 @@ def routes(core: Core) -> list[Route]:
         path = str(request.path_params["path"])
         viewer = require_link(request, core, f"{job_id}/{path}")
 
-        def look() -> Place | None:
-            return directory_of(core, viewer, kind_of(collection), entity_id, job_id)
-
         def opening() -> int:
-            everything = viewer is None or viewer.peers is None
-            place = core.places.find(collection, entity_id, job_id, look) if everything else look()
+            place = remembered(viewer, collection, entity_id, job_id)
             if place is None:
                 raise Refused(404, f"there is no job {job_id}")
             return open_inside(place[1], path)
