@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeVar, TypeVarTuple
 
+import anyio.to_thread
+
 from acomps.local.accounts.access import Access
 from acomps.local.environments import Environments
 from acomps.local.files.contents import Contents
@@ -44,6 +46,10 @@ class Core:
     async def job(self, work: Callable[[*Args], T], *args: *Args) -> T:
         """Run blocking work of a request in a thread; whoever waits for it is cancelled after it."""
         return await self.threads.run(work, *args)
+
+    async def bulk(self, work: Callable[[*Args], T], *args: *Args) -> T:
+        """The same for work on megabytes: while bytes are moved or hashed a thread needs no turn, so several get on."""
+        return await anyio.to_thread.run_sync(work, *args)
 
     def now(self) -> str:
         """This moment in the wire's form."""

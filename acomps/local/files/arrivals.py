@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
 import anyio
-import anyio.to_thread
 from starlette.requests import ClientDisconnect
 
 from acomps.local.errors import Refused
@@ -194,7 +193,7 @@ class _Arrival:
         """Write bytes; those that come after the whole was there are the same again."""
         if self._sealed:
             return
-        await self._core.job(self.file.write, at, pieces)
+        await self._core.bulk(self.file.write, at, pieces)
         self.file.spans.add(at, at + count)
         self._advanced.set()
         self._advanced = anyio.Event()
@@ -216,7 +215,7 @@ class _Arrival:
         for writer in list(self._writers):
             await writer.settled()
         async with self._hashing:
-            found = await anyio.to_thread.run_sync(self.file.keep, self._core.contents)
+            found = await self._core.bulk(self.file.keep, self._core.contents)
         self._refusal = (
             None
             if found is None
@@ -224,14 +223,11 @@ class _Arrival:
         )
 
     async def _hash_along(self) -> None:
-        """Hash behind the arriving bytes, so that little is left to do when the last one is there.
-
-        Not as a job of the requests, which would wait for it: while it hashes, a thread needs no turn of its own.
-        """
+        """Hash behind the arriving bytes, so that little is left to do when the last one is there."""
         while True:
             async with self._hashing:
                 while not self._sealed and self.file.spans.frontier - self.file.hashed >= _HASH_BYTES:
-                    await anyio.to_thread.run_sync(self.file.hash_to, self.file.hashed + _HASH_BYTES)
+                    await self._core.bulk(self.file.hash_to, self.file.hashed + _HASH_BYTES)
             await self._advanced.wait()
 
 

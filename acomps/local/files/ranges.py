@@ -109,7 +109,7 @@ async def _blocks(core: Core, handle: int, part: Span) -> AsyncIterator[bytes]:
     with contextlib.closing(os.fdopen(handle, "rb", buffering=0)):
         at = part.first
         while at <= part.last:
-            block = await core.job(os.pread, handle, min(BLOCK_BYTES, part.last + 1 - at), at)
+            block = await core.bulk(os.pread, handle, min(BLOCK_BYTES, part.last + 1 - at), at)
             if not block:
                 raise EOFError("a file became shorter while it was sent")
             at += len(block)

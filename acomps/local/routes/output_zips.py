@@ -141,5 +141,5 @@ def blocks_inside(folder: Path, path: str, length: int) -> Iterator[bytes]:
 
 async def packed_in_threads(core: Core, packing: Iterator[bytes]) -> AsyncIterator[bytes]:
     """The blocks of a zip, each packed in a thread."""
-    while block := await core.job(next, packing, b""):
+    while block := await core.bulk(next, packing, b""):
         yield block

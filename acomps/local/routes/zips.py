@@ -103,5 +103,5 @@ def _lengths(core: Core, members: Sequence[Member]) -> list[int]:
 
 
 async def _blocks(core: Core, packing: Iterator[bytes]) -> AsyncIterator[bytes]:
-    while block := await core.job(next, packing, b""):
+    while block := await core.bulk(next, packing, b""):
         yield block
