@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,6 +13,11 @@ from acomps.entities.tags import NO_TAGS, Tags, TagValue
 from acomps.errors import UsageError
 
 __all__ = ["NamedRecord", "Record"]
+
+
+@functools.cache
+def _in_words(name: str) -> str:
+    return "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in name).strip()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +43,7 @@ class Record:
     @property
     def kind_name(self) -> str:
         """The kind of entity in plain words, for messages."""
-        return "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in type(self).__name__).strip()
+        return _in_words(type(self).__name__)
 
     @property
     def described(self) -> str:

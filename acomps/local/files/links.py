@@ -14,10 +14,8 @@ __all__ = ["LinkSigner", "Links"]
 _DIGITS: Final = 32
 
 
-@functools.lru_cache(1_024)
-def _quoted(name: str) -> str:
-    """A file name as one part of a path; the files of a sweep have few different ones."""
-    return quote(name, safe="")
+#: The files of a sweep have few different names.
+_quoted: Final = functools.lru_cache(1_024)(quote)
 
 
 class LinkSigner:
@@ -57,7 +55,7 @@ class Links:
 
     def content(self, md5: str, name: str) -> str:
         """The link to a stored content, under a name for the reader's eyes."""
-        return f"{self._base_url}/asset/contents/{md5}/{_quoted(name)}{self._query(md5)}"
+        return f"{self._base_url}/asset/contents/{md5}/{_quoted(name, safe='')}{self._query(md5)}"
 
     def zip(self, md5: str) -> str:
         """The link to the zip of what the stored list with that md5 names."""
@@ -70,7 +68,7 @@ class Links:
     def output(self, collection: str, entity_id: str, job_id: str, path: str) -> str:
         """The link to a file in a working directory."""
         place = f"{job_id}/{path}"
-        return f"{self._base_url}/asset/outputs/{collection}/{entity_id}/{job_id}/{quote(path)}{self._query(place)}"
+        return f"{self._base_url}/asset/outputs/{collection}/{entity_id}/{job_id}/{_quoted(path)}{self._query(place)}"
 
     def _query(self, subject: str) -> str:
         return self._signer.query(subject, self._until)
