@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 __all__ = ["FileContent", "Measured", "Source", "measured"]
 
-_BLOCK_BYTES: Final = 1024 * 1024
+_BLOCK_BYTES: Final = 512 * 1024
 
 Source: TypeAlias = bytes | Path
 
 
 @dataclass(frozen=True, slots=True)
 class FileContent:
-    """A file on disk as it was when it was hashed; iterating reads it, in blocks of 1 MiB.
+    """A file on disk as it was when it was hashed; iterating reads it, in blocks of 512 KiB.
 
     A file that changed since then raises ContentError before its last block: no request with other bytes than were
     announced is ever completed.
