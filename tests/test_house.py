@@ -36,7 +36,7 @@ FLOORS = {
     "ui": 6,
     "compat": 6,
 }
-#: The server is no part of the client: it shares the records, the spelling tables, the form of times and threads with it.
+#: The server is no part of the client: it shares the records, the spelling tables, the form of times, and threads.
 LOCAL_MAY_IMPORT = {"acomps.entities", "acomps.threads", "acomps.wire.spelling", "acomps.wire.dates", "acomps.local"}
 
 MODULES = sorted(HOUSE.rglob("*.py"))
