@@ -151,6 +151,7 @@ class _Job(Generic[T]):
         try:
             self._result.append(self._work())
         except BaseException as exc:
+            # Whatever it is, it goes to whoever waits; else they would wait for ever.
             self._failure = exc
 
     def tell(self) -> None:

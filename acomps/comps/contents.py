@@ -86,5 +86,5 @@ class Contents:
 
 def _measured(part: Part) -> Measured:
     # A preparer makes parts of nothing else than these two.
-    assert isinstance(part.content, bytes | FileContent)  # noqa: S101
+    assert isinstance(part.content, bytes | FileContent)  # noqa: S101 - for the type checker
     return Measured(uuid.UUID(part.name), part.length, part.content)

@@ -92,8 +92,6 @@ class Database:
     def __init__(self, path: Path, tables: MetaData, *, page_bytes: int = 4096) -> None:
         self._reader = _engine(path, "BEGIN", READERS, page_bytes)
         self._writer = _engine(path, "BEGIN IMMEDIATE", 1, page_bytes)
-        self._path = path
-        self._lookers: list[sqlite3.Connection] = []
         self._turn = threading.Lock()
         self._group: _Group | None = None
         self._counting = threading.Lock()
@@ -116,19 +114,12 @@ class Database:
             yield connection
 
     def first(self, look: Look, **values: str) -> tuple[object, ...] | None:
-        """The first row of a look, which sees the moment of its own: a tenth of what the same costs in `reading`."""
-        looker = self._lookers.pop() if self._lookers else self._new_looker()
-        try:
-            rows: list[tuple[object, ...]] = looker.execute(look.sql, look.values(values)).fetchall()
-        finally:
-            self._lookers.append(looker)
+        """The first row of a look, which sees the moment of its own: a fraction of what the same costs in `reading`."""
+        with contextlib.closing(self._reader.raw_connection()) as connection:
+            cursor = connection.cursor()
+            cursor.execute(look.sql, look.values(values))
+            rows: list[tuple[object, ...]] = list(cursor.fetchall())
         return rows[0] if rows else None
-
-    def _new_looker(self) -> sqlite3.Connection:
-        looker = sqlite3.connect(self._path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
-        for pragma in _PRAGMAS:
-            looker.execute(pragma)
-        return looker
 
     @contextlib.contextmanager
     def writing(self) -> Generator[Connection]:
@@ -159,8 +150,6 @@ class Database:
         """Close what is open."""
         self._reader.dispose()
         self._writer.dispose()
-        for looker in self._lookers:
-            looker.close()
 
 
 class _Group:
