@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, TypeAlias, TypeVar
 
 import anyio
+import anyio.lowlevel
 
 from acomps.comps.batches import Numbered, Prepared, Preparer, as_saved
 from acomps.comps.contents import Contents, Store
@@ -33,6 +34,9 @@ __all__ = ["Saving", "Way"]
 
 E = TypeVar("E", Simulation, WorkItem)
 _Group: TypeAlias = list[Numbered[E]]
+
+#: So many entities are made ready in a millisecond or two; then others have the loop.
+_STRETCH: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,7 @@ class Saving(Generic[E]):
         self._stopped_by: AcompsError | None = None
         self._total = 0
         self._journal: Journal | None = None
+        self._turn = anyio.Lock()
 
     async def run(self, entities: Iterable[E] | AsyncIterable[E]) -> SaveReport[E]:
         """Save them all. When the server is lost on the way, SaveFailed holds the report of what was confirmed."""
@@ -156,8 +161,24 @@ class Saving(Generic[E]):
                         [SaveFailure(index, entity, self._stopped_by) for index, entity in group], delivery
                     )
                     continue
-                prepared = await self._way.channel.threads.run(_prepared, preparer, group)
+                prepared = await self._prepared(preparer, group)
                 await self._deliver(prepared, delivery, preparer.owner)
+
+    async def _prepared(self, preparer: Preparer, group: _Group[E]) -> list[Prepared[E] | SaveFailure[E]]:
+        """The group made ready to be sent; what takes long in a thread.
+
+        A thread that only computes keeps the loop waiting each time that this has sent something. And one group after
+        the other: the first is to be on its way before the last is ready.
+        """
+        if not all(preparer.is_quick(entity) for _, entity in group):
+            return await self._way.channel.threads.run(_all_prepared, preparer, group)
+        prepared: list[Prepared[E] | SaveFailure[E]] = []
+        async with self._turn:
+            for item in preparer.prepare(group):
+                prepared.append(item)
+                if len(prepared) % _STRETCH == 0:
+                    await anyio.lowlevel.checkpoint()
+        return prepared
 
     async def _deliver(self, prepared: list[Prepared[E] | SaveFailure[E]], delivery: Delivery[E], owner: str) -> None:
         settled: list[SaveOutcome[E]] = []
@@ -242,5 +263,5 @@ class Saving(Generic[E]):
             self._way.on_progress(Saved(entities=saved, total=self._total, bytes_sent=delivery.bytes_sent))
 
 
-def _prepared(preparer: Preparer, group: _Group[E]) -> list[Prepared[E] | SaveFailure[E]]:
+def _all_prepared(preparer: Preparer, group: _Group[E]) -> list[Prepared[E] | SaveFailure[E]]:
     return list(preparer.prepare(group))

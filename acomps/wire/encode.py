@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import uuid
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, TypeAlias, cast
@@ -39,12 +38,20 @@ __all__ = ["create_document", "encode", "new_files", "tags_document", "update_do
 Document: TypeAlias = dict[str, object]
 _File: TypeAlias = SimulationFile | WorkItemFile | AssetCollectionFile
 
-#: The order of the keys in a create, as the service's own client writes them.
-_CREATE: Final[Mapping[type[Record], tuple[str, ...]]] = {
-    Suite: ("name", "description", "owner", "tags", "configuration"),
-    Experiment: ("suite_id", "name", "description", "owner", "tags", "configuration"),
-    Simulation: ("experiment_id", "name", "description", "owner", "tags", "configuration", "files"),
-    WorkItem: (
+#: The keys of a document with the fields that they come from.
+_Keys: TypeAlias = tuple[tuple[str, str], ...]
+
+
+def _keys(*fields: str) -> _Keys:
+    return tuple((spelling.pascal(field), field) for field in fields)
+
+
+#: The keys of a create, in the order in which the service's own client writes them.
+_CREATE: Final[Mapping[type[Record], _Keys]] = {
+    Suite: _keys("name", "description", "owner", "tags", "configuration"),
+    Experiment: _keys("suite_id", "name", "description", "owner", "tags", "configuration"),
+    Simulation: _keys("experiment_id", "name", "description", "owner", "tags", "configuration", "files"),
+    WorkItem: _keys(
         "name",
         "worker",
         "environment_name",
@@ -55,15 +62,12 @@ _CREATE: Final[Mapping[type[Record], tuple[str, ...]]] = {
         "tags",
         "files",
     ),
-    AssetCollection: ("tags", "assets"),
+    AssetCollection: _keys("tags", "assets"),
 }
-_FILE: Final = ("file_type", "description", "file_name", "md5_checksum")
-_ASSET: Final = ("relative_path", "tags", "file_name", "md5_checksum")
-
-
-@functools.cache
-def _wire(name: str) -> str:
-    return spelling.pascal(name)
+_FILE: Final = _keys("file_type", "description", "file_name", "md5_checksum")
+_ASSET: Final = _keys("relative_path", "tags", "file_name", "md5_checksum")
+#: What goes into JSON as it is; orjson writes a UUID the way that the service does.
+_AS_THEY_ARE: Final = frozenset({str, int, float, bool, uuid.UUID})
 
 
 def encode(document: object) -> bytes:
@@ -74,10 +78,10 @@ def encode(document: object) -> bytes:
 def create_document(entity: Record, owner: str | None) -> Document:
     """The document that creates `entity`; the md5 of every file must be known."""
     document: Document = {}
-    for name in _CREATE[type(entity)]:
-        value: object = owner if name == "owner" else getattr(entity, name)
+    for key, field in _CREATE[type(entity)]:
+        value: object = owner if field == "owner" else getattr(entity, field)
         if value is not None and value is not NO_TAGS:
-            document[_wire(name)] = _value(value)
+            document[key] = _value(value)
     return document
 
 
@@ -120,17 +124,17 @@ def _files(files: Iterable[_File]) -> list[Document]:
     documents: list[Document] = []
     for file in files:
         document: Document = {}
-        for name in _ASSET if isinstance(file, AssetCollectionFile) else _FILE:
-            value = getattr(file, name)
-            if value is not None and value is not NO_TAGS and (value != "" or name == "description"):
-                document[_wire(name)] = _value(value)
+        for key, field in _ASSET if isinstance(file, AssetCollectionFile) else _FILE:
+            value: object = getattr(file, field)
+            if value or (value == "" and field == "description"):
+                document[key] = _value(value)
         documents.append(document)
     return documents
 
 
 def _value(value: object) -> object:
-    if isinstance(value, uuid.UUID):
-        return str(value)
+    if type(value) in _AS_THEY_ARE:
+        return value
     if isinstance(value, Spelled):
         return value.text
     if isinstance(value, datetime):

@@ -32,7 +32,7 @@ from acomps import (
 )
 from acomps.wire.dates import format_time, parse_time
 from acomps.wire.decode import decode_entities, decode_entity, decode_ids, decode_outputs, decode_users
-from acomps.wire.encode import create_document, tags_document, update_document
+from acomps.wire.encode import create_document, encode, tags_document, update_document
 
 AN_ID = uuid.UUID("0d25e870-2a1f-4c7e-9d1b-6f6f3f0f8a11")
 MD5 = uuid.UUID("9e107d9d-372b-b682-6bd8-1d3542a419d6")
@@ -73,7 +73,7 @@ def test_a_new_simulation_is_written_in_the_order_of_the_protocol_without_nulls(
         configuration=Configuration(min_cores=2, priority=Priority.NORMAL, asset_collection_id=AN_ID),
         files=(SimulationFile(file_name="config.json", md5_checksum=MD5),),
     )
-    document = create_document(simulation, "jdoe")
+    document = orjson.loads(encode(create_document(simulation, "jdoe")))
     assert list(document) == ["ExperimentId", "Name", "Owner", "Tags", "Configuration", "Files"]
     assert document["Tags"] == {"Run": 3, "note": None}
     assert document["Configuration"] == {"Priority": "Normal", "MinCores": 2, "AssetCollectionId": str(AN_ID)}
