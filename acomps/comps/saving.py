@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Generic, TypeAlias, TypeVar
 import anyio
 import anyio.lowlevel
 
+from acomps.collector import settle
 from acomps.comps.batches import Numbered, Prepared, Preparer, as_saved
 from acomps.comps.contents import Contents, Store
 from acomps.comps.delivery import Delivery, hopeless
@@ -78,6 +79,7 @@ class Saving(Generic[E]):
 
     async def run(self, entities: Iterable[E] | AsyncIterable[E]) -> SaveReport[E]:
         """Save them all. When the server is lost on the way, SaveFailed holds the report of what was confirmed."""
+        settle()
         channel, settings = self._way.channel, self._way.settings
         run = self._key.run
         if self._journal_path is not None:
@@ -249,6 +251,8 @@ class Saving(Generic[E]):
 
     async def _record(self, outcomes: list[SaveOutcome[E]], delivery: Delivery[E]) -> None:
         saved = 0
+        # What is saved stays with whoever wants it saved.
+        settle()
         for one in outcomes:
             if self._each is None:
                 self._outcomes[one.index] = one
