@@ -30,6 +30,7 @@ from acomps.entities import (
     WorkItemFile,
     WorkItemState,
 )
+from acomps.entities.checks import base_name
 from acomps.entities.record import Record
 from acomps.errors import MalformedAnswer
 from acomps.wire import spelling
@@ -110,8 +111,9 @@ _job = filler(
     "an HPC job",
 )
 _file_reads: Mapping[str, Read] = {"md5_checksum": identity, "length": whole}
-_simulation_file = shared(maker(SimulationFile, spelling.FILE, "a simulation's file", **_file_reads))
-_work_item_file = shared(maker(WorkItemFile, spelling.FILE, "a work item's file", **_file_reads))
+_attached = table_of(spelling.FILE, file_name=repeated(lambda name: base_name(name, "file_name")), **_file_reads)
+_simulation_file = shared(filler(SimulationFile, _attached, "a simulation's file", ("file_name", "md5_checksum")))
+_work_item_file = shared(filler(WorkItemFile, _attached, "a work item's file", ("file_name", "md5_checksum")))
 _asset = maker(AssetCollectionFile, spelling.ASSET_FILE, "an asset", tags=tags, **_file_reads)
 _worker = shared(maker(Worker, {"name": "Name", "version": "Version"}, "a worker"))
 _output = maker(OutputFile, spelling.OUTPUT_FILE, "an output file", id=identity, **_file_reads)
