@@ -126,15 +126,11 @@ def _among(statement: Select[*Columns], owner: Column[str]) -> Select[*Columns]:
     return statement.where(owner.in_(given_ids()))
 
 
-_TAGS_IN_ORDER: Final = (
-    _among(select(schema.tags.c.entity_id, schema.tags.c.key, schema.tags.c.value), schema.tags.c.entity_id)
-    .order_by(schema.tags.c.entity_id, schema.tags.c.key.collate("NOCASE"))
-    .subquery()
-)
 #: The tags of an entity as one JSON object, made by the database: fewer rows come out of it.
-_TAGS: Final = select(
-    _TAGS_IN_ORDER.c.entity_id, func.json_group_object(_TAGS_IN_ORDER.c.key, _TAGS_IN_ORDER.c.value)
-).group_by(_TAGS_IN_ORDER.c.entity_id)
+_TAGS: Final = _among(
+    select(schema.tags.c.entity_id, func.json_group_object(schema.tags.c.key, schema.tags.c.value)),
+    schema.tags.c.entity_id,
+).group_by(schema.tags.c.entity_id)
 
 _FILES: Final = _among(
     select(
@@ -230,14 +226,15 @@ def _jobs(connection: Connection, ids: str, _links: Links) -> _Children:
         owner, job, number, state, priority, folder, size, submitted, started, ended, error, configuration = row
         document: dict[str, object] = {"Id": job, "JobId": number, "JobState": state, "Priority": priority}
         document["WorkingDirectory"] = folder
-        optional = {
-            "OutputDirectorySize": size,
-            "SubmitTime": submitted,
-            "StartTime": started,
-            "EndTime": ended,
-            "ErrorMessage": error,
-        }
-        document.update({wire: value for wire, value in optional.items() if value is not None})
+        if size is not None:
+            document["OutputDirectorySize"] = size
+        document["SubmitTime"] = submitted
+        if started is not None:
+            document["StartTime"] = started
+        if ended is not None:
+            document["EndTime"] = ended
+        if error is not None:
+            document["ErrorMessage"] = error
         document["Configuration"] = orjson.Fragment(configuration)
         document["TaskState"] = "NotSet"
         found[owner].append(document)
