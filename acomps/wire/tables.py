@@ -197,18 +197,25 @@ def maker(make: Callable[..., object], names: Mapping[str, str], what: str, **re
 def shared(read: Read) -> Read:
     """`read` for small flat objects that are often the same, as in a sweep: equal ones become one record."""
     known: dict[tuple[Any, ...], tuple[dict[str, Any], object]] = {}
+    # Often it is the very one that came last.
+    latest: tuple[object, object] = (object(), None)
 
     def read_or_share(raw: Any) -> object:
+        nonlocal latest
         items: dict[str, Any] = raw
+        before = latest
+        if items == before[0]:
+            return before[1]
         if type(items) is not dict:
             return read(raw)
         key = tuple(items.values())
         try:
-            before = known.get(key)
+            same = known.get(key)
         except TypeError:
             return read(items)  # Something in it is not flat, and so has no hash.
-        if before is not None and before[0] == items:
-            return before[1]
+        if same is not None and same[0] == items:
+            latest = same
+            return same[1]
         found = read(items)
         if len(known) >= REMEMBERED:
             known.clear()

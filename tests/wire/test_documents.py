@@ -192,6 +192,36 @@ def test_an_update_never_writes_inherited_configuration_back() -> None:
     assert update_document(changed) == {"Id": str(AN_ID), "Configuration": {"MinCores": 4}}
 
 
+def test_equal_files_of_a_sweep_are_one_record_and_others_are_not() -> None:
+    def with_files(*files: dict[str, Any]) -> Simulation:
+        return decode_entity(Simulation, {"Id": str(AN_ID), "Files": [*files]})
+
+    own, common = (
+        {"FileName": name, "MD5Checksum": str(MD5), "Length": 5} for name in ("config.json", "campaign.json")
+    )
+    first, second = with_files(own, common), with_files({**own, "Length": 6}, dict(common))
+    assert first.files[1] is second.files[1]
+    assert [file.length for file in (*first.files, *second.files)] == [5, 5, 6, 5]
+    assert with_files(dict(own)).files == first.files[:1]
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        None,
+        {},
+        {"FileName": "config.json"},
+        {"MD5Checksum": str(MD5)},
+        {"FileName": "../config.json", "MD5Checksum": str(MD5)},
+        {"FileName": ["config.json"], "MD5Checksum": str(MD5)},
+        {"FileName": "config.json", "MD5Checksum": "md5"},
+    ],
+)
+def test_a_file_that_is_none_is_an_error(file: object) -> None:
+    with pytest.raises(MalformedAnswer, match="a simulation's file"):
+        decode_entity(Simulation, {"Id": str(AN_ID), "Files": [file]})
+
+
 def test_tag_calls_name_their_operation() -> None:
     assert tags_document({"a": 1}, TagOperation.MERGE) == {"Tags": {"a": 1}, "OperationMode": "Merge"}
     with pytest.raises(UsageError, match="tag 'a'"):
