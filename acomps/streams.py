@@ -13,9 +13,9 @@ import sniffio
 
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup
-    from anyio.streams.memory import MemoryObjectSendStream
+    from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
-__all__ = ["each", "opened_in_thread", "produced", "spread", "task_group"]
+__all__ = ["each", "opened_in_thread", "produced", "put", "spread", "taken", "task_group"]
 
 T = TypeVar("T")
 
@@ -84,7 +84,7 @@ async def produced(produce: Callable[[MemoryObjectSendStream[T]], Awaitable[None
     producer = asyncio.create_task(run())
     _running[producer] = receive
     try:
-        async for item in receive:
+        async for item in taken(receive):
             yield item
         await producer
     finally:
@@ -93,6 +93,27 @@ async def produced(produce: Callable[[MemoryObjectSendStream[T]], Awaitable[None
         finally:
             receive.close()
             del _running[producer]
+
+
+async def put(stream: MemoryObjectSendStream[T], item: T) -> None:
+    """Send `item`, at once where there is room: anyio lets all other tasks go first each time."""
+    try:
+        stream.send_nowait(item)
+    except anyio.WouldBlock:
+        await stream.send(item)
+
+
+async def taken(stream: MemoryObjectReceiveStream[T]) -> AsyncIterator[T]:
+    """What comes in, at once as long as something is there."""
+    try:
+        while True:
+            try:
+                item = stream.receive_nowait()
+            except anyio.WouldBlock:
+                item = await stream.receive()
+            yield item
+    except anyio.EndOfStream:
+        return
 
 
 async def spread(items: Iterable[T] | AsyncIterable[T], work: Callable[[T], Awaitable[object]], at_once: int) -> None:

@@ -21,7 +21,7 @@ from acomps.comps.harvesting.wanted import Wanted, not_there
 from acomps.entities import Experiment, OutputFile, Simulation
 from acomps.errors import AcompsError, NotFound
 from acomps.events import Downloaded, Sink
-from acomps.streams import task_group
+from acomps.streams import put, taken, task_group
 
 if TYPE_CHECKING:
     from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
@@ -110,7 +110,7 @@ class Harvest:
     async def _feed(self, todo: MemoryObjectSendStream[Harvestable]) -> None:
         async with todo:
             async for item in self._sources.each():
-                await todo.send(item)
+                await put(todo, item)
 
     async def _survey_each(
         self,
@@ -119,7 +119,7 @@ class Harvest:
         done: MemoryObjectSendStream[Harvested],
     ) -> None:
         async with todo, errands, done:
-            async for item in todo:
+            async for item in taken(todo):
                 try:
                     async with self._slots:
                         settled, to_fetch = await self._survey(item)
@@ -129,32 +129,32 @@ class Harvest:
                 else:
                     self._losses.forget()
                 for one in settled:
-                    await done.send(one)
+                    await put(done, one)
                 for errand in to_fetch:
-                    await errands.send(errand)
+                    await put(errands, errand)
 
     async def _fetch_each(
         self, errands: MemoryObjectReceiveStream[_Errand], done: MemoryObjectSendStream[Harvested]
     ) -> None:
         async with errands, done:
-            async for errand in errands:
+            async for errand in taken(errands):
                 async with self._slots:
                     harvested = await self._fetch(errand)
-                await done.send(harvested)
+                await put(done, harvested)
 
     async def _hand_out(
         self, done: MemoryObjectReceiveStream[Harvested], results: MemoryObjectSendStream[Harvested]
     ) -> None:
         """Note what is done, as many files at a time as there are, and only then hand it out."""
         async with done:
-            async for first in done:
+            async for first in taken(done):
                 waiting = done.statistics().current_buffer_used
                 batch = [first, *(done.receive_nowait() for _ in range(waiting))]
                 if self._folder is not None:
                     await self._folder.note()
                 for one in batch:
                     self._order.on_progress(self._tally.count(one))
-                    await results.send(one)
+                    await put(results, one)
 
     async def _survey(self, item: Harvestable) -> tuple[list[Harvested], list[_Errand]]:
         """What there is of a simulation already, what is missing, and what has to be fetched."""
