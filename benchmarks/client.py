@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 async def work_once(job: Job) -> dict[str, float]:
     """Do the job with the defaults that every user has, and say what it cost; the login is a workload of its own."""
     folder = Path(job["folder"])
-    settings = acomps.Settings(hash_cache_dir=folder, token_cache_dir=folder)
+    # A job that goes on from an earlier one has the hashes that it left.
+    hashes = Path(job.get("hashes", folder))
+    settings = acomps.Settings(hash_cache_dir=hashes, token_cache_dir=folder)
     work = WORKLOADS[job["workload"]].ways[job["way"]]
     async with acomps.connect(
         job["url"], username=job["username"], password=job["password"], settings=settings

@@ -103,6 +103,7 @@ def do(job: dict[str, str]) -> None:
         "status": lambda: status(job["experiment"]),
         "harvest": lambda: harvest(job["experiment"]),
         "upload": lambda: upload(Path(job["path"])),
+        "upload-again": lambda: upload(Path(job["path"])),
         "download": lambda: download(job["id"], job["output"], Path(job["folder"], "large")),
         "collection": lambda: collection(Path(job["path"])),
     }

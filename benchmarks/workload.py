@@ -37,7 +37,7 @@ class Stage:
             self.service.url,
             username=self.service.username,
             password=self.service.password,
-            settings=acomps.Settings(token_cache_dir=self.folder),
+            settings=acomps.Settings(hash_cache_dir=self.folder, token_cache_dir=self.folder),
         ) as session:
             yield session
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from benchmarks.workloads.collections import COLLECTION
 from benchmarks.workloads.harvest import HARVEST
-from benchmarks.workloads.large import DOWNLOAD, UPLOAD
+from benchmarks.workloads.large import DOWNLOAD, UPLOAD, UPLOAD_AGAIN
 from benchmarks.workloads.listing import LISTING, LONG_LISTING, STATUS
 from benchmarks.workloads.login import LOGIN
 from benchmarks.workloads.saving import SAVING
@@ -18,5 +18,16 @@ __all__ = ["WORKLOADS"]
 
 WORKLOADS: Final[dict[str, Workload]] = {
     workload.name: workload
-    for workload in (LOGIN, SAVING, LISTING, LONG_LISTING, STATUS, HARVEST, UPLOAD, DOWNLOAD, COLLECTION)
+    for workload in (
+        LOGIN,
+        SAVING,
+        LISTING,
+        LONG_LISTING,
+        STATUS,
+        HARVEST,
+        UPLOAD,
+        UPLOAD_AGAIN,
+        DOWNLOAD,
+        COLLECTION,
+    )
 }

@@ -16,7 +16,7 @@ from acomps.transfer import HashCache, measured
 from benchmarks.workload import Job, Stage, Workload
 from benchmarks.workloads.harvest import run_script
 
-__all__ = ["DOWNLOAD", "UPLOAD"]
+__all__ = ["DOWNLOAD", "UPLOAD", "UPLOAD_AGAIN"]
 
 _MIB: Final = 1024 * 1024
 #: Older than the cache of hashes wants a file to be.
@@ -50,6 +50,14 @@ def _written(path: Path, mib: int, *, hashed: bool) -> Path:
     return path
 
 
+async def bring_file(stage: Stage) -> Job:
+    """A file that the service has from an earlier run."""
+    path = await anyio.to_thread.run_sync(partial(_written, stage.folder / "large.bin", stage.count, hashed=False))
+    async with stage.session() as session:
+        await session.uploads.upload(path)
+    return {"path": str(path), "hashes": str(path.parent)}
+
+
 async def make_output(stage: Stage) -> Job:
     """A simulation that has left a large file."""
     script = f"mkdir output\nhead -c {stage.count * _MIB} /dev/urandom > {_OUTPUT}\n"
@@ -74,6 +82,14 @@ UPLOAD: Final = Workload(
     ways={"acomps": upload, "acomps, hash known": upload},
     latencies_ms=(0, 20),
     fresh=new_file,
+)
+UPLOAD_AGAIN: Final = Workload(
+    name="upload-again",
+    title="upload of {count} MiB that are there",
+    count=512,
+    quick=64,
+    ways={"acomps": upload},
+    prepare=bring_file,
 )
 DOWNLOAD: Final = Workload(
     name="download",
