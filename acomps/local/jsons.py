@@ -67,10 +67,13 @@ def objects(document: JSON, what: str) -> list[dict[str, JSON]]:
 
 
 def renamed(document: Mapping[str, JSON], names: Mapping[str, str]) -> dict[str, JSON]:
-    """What `document` says, under the names that `names` gives to lower-case keys; nulls and strangers are left out."""
+    """What `document` says, under the names that `names` gives to its keys; nulls and strangers are left out.
+
+    A key that is not in `names` as it is written counts as written in lower case.
+    """
     found: dict[str, JSON] = {}
     for key, value in document.items():
-        name = names.get(key.lower())
+        name = names.get(key) or names.get(key.lower())
         if name is not None and value is not None:
             found[name] = value
     return found
@@ -114,4 +117,6 @@ def literal(value: JSON) -> str:
     """A tag's value as the text that is kept: a text as it is, null as nothing, anything else as its JSON text."""
     if isinstance(value, str):
         return value
+    if type(value) is int or type(value) is float:
+        return repr(value)
     return "" if value is None else json.dumps(value, ensure_ascii=False)

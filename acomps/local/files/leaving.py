@@ -54,6 +54,7 @@ class Leaving:
     @contextlib.contextmanager
     def held(self, md5s: Collection[str]) -> Generator[None]:
         """None of these goes before the end of the block, nor soon after it."""
+        md5s = set(md5s)
         with self._lock:
             self._held.update(md5s)
         try:

@@ -21,8 +21,14 @@ if TYPE_CHECKING:
 
 __all__ = ["AssetDraft", "CollectionDraft", "Draft", "DraftReader", "FileDraft", "read_collection"]
 
-_FILE_NAMES: Final = {wire.lower(): column for column, wire in FILE.items()}
-_ASSET_NAMES: Final = {wire.lower(): column for column, wire in ASSET_FILE.items()}
+
+def _columns_by_key(spelling: Mapping[str, str]) -> dict[str, str]:
+    """The columns by the keys of the wire, and by the same in lower case."""
+    return {key: column for column, wire in spelling.items() for key in (wire, wire.lower())}
+
+
+_FILE_NAMES: Final = _columns_by_key(FILE)
+_ASSET_NAMES: Final = _columns_by_key(ASSET_FILE)
 _COLLECTION_NAMES: Final = {"tags": "tags", "assets": "assets"}
 MAX_NAME: Final = 1_000
 
@@ -73,8 +79,7 @@ class DraftReader:
     def __init__(self, kind: EntityKind, environments: Environments, user: str) -> None:
         self._kind = kind
         spelling = SPELLINGS[kind]
-        known = {**spelling.basics, **spelling.children}
-        self._names = {wire.lower(): column for column, wire in known.items()}
+        self._names = _columns_by_key({**spelling.basics, **spelling.children})
         self._configurations = Reader(environments, user)
         self._checks: dict[str, Callable[[JSON], str]] = {
             "name": _name,
