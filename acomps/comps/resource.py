@@ -38,8 +38,10 @@ Reference = uuid.UUID | str | Record
 
 #: Answers above this size are decoded in a thread, so that the loop goes on.
 _DECODE_INLINE_BYTES: Final = 64 * 1024
-#: The first page of whole entities is this long, and each one twice as long as the one before: reading begins early.
-_FIRST_PAGE: Final = 1_000
+#: The first page of whole entities is this long, and each one twice as long as the one before: reading begins early,
+#: and earlier still when something is done with each entity.
+_FIRST_LISTED: Final = 1_000
+_FIRST_ITERATED: Final = 200
 #: The service leaves out `count` and `offset` of 0, and gives entities in no order unless it is told one.
 _STABLE_ORDER: Final = "Id"
 
@@ -84,14 +86,14 @@ class Resource(Generic[E]):
     async def list(self, query: Query | None = None, *, on_progress: Sink = ignore) -> list[E]:
         """All entities that `query` describes, however many pages that takes; one comes while another is read."""
         found: list[E] = []
-        async with aclosing(self._decoded(query or Query(), on_progress)) as pages:
+        async with aclosing(self._decoded(query or Query(), _FIRST_LISTED, on_progress)) as pages:
             async for entities in pages:
                 found += entities
         return found
 
     async def iterate(self, query: Query | None = None, *, on_progress: Sink = ignore) -> AsyncIterator[E]:
         """The entities that `query` describes, one after another; few pages of them are in memory at a time."""
-        async with aclosing(self._decoded(query or Query(), on_progress)) as pages:
+        async with aclosing(self._decoded(query or Query(), _FIRST_ITERATED, on_progress)) as pages:
             async for entities in pages:
                 for entity in entities:
                     yield entity
@@ -139,11 +141,11 @@ class Resource(Generic[E]):
         answer = await self._read(f"{self._path}/{entity_id}", params, f"get {self._what} {entity_id}")
         return answer.json()
 
-    async def _decoded(self, query: Query, on_progress: Sink) -> AsyncGenerator[Sequence[E]]:
+    async def _decoded(self, query: Query, first: int, on_progress: Sink) -> AsyncGenerator[Sequence[E]]:
         """The listing, page by page; one is on its way while another is read."""
 
         async def fetch(send: MemoryObjectSendStream[_Page]) -> None:
-            async for page in self._pages(query):
+            async for page in self._pages(query, first):
                 await send.send(page)
 
         total = 0
@@ -154,14 +156,14 @@ class Resource(Generic[E]):
                 on_progress(Listed(entities=len(entities), total=total))
                 yield entities
 
-    async def _pages(self, query: Query) -> AsyncIterator[_Page]:
+    async def _pages(self, query: Query, first: int) -> AsyncIterator[_Page]:
         """The listing, page by page; none is read before it must be, so that the next one can be on its way."""
         params = query_params(query, self._spelling)
         params.setdefault("orderby", _STABLE_ORDER)
         left = query.count
         offset = query.first
         largest = self._settings.page_size
-        allowed = largest if query.fields else min(largest, _FIRST_PAGE)
+        allowed = largest if query.fields else min(largest, first)
         while left is None or left > 0:
             size = allowed if left is None else min(left, allowed)
             allowed = min(largest, 2 * allowed)
