@@ -147,7 +147,7 @@ class Folder:
                 settled.append(Harvested(simulation=subject.simulation, path=path, error=exc))
         if self._manifest.fresh or not wanting:
             return Found(settled, wanting)
-        there = await anyio.to_thread.run_sync(self._md5s, subject, wanting)
+        there = await self._there(subject, wanting)
         left: list[Placed] = []
         for placed, md5 in zip(wanting, there, strict=True):
             if md5 is None:
@@ -174,6 +174,14 @@ class Folder:
                 "another file of this harvest: it has to tell them apart, for example by {simulation.id} or a tag"
             )
 
+    async def _there(self, subject: Subject, files: Sequence[Placed]) -> Sequence[uuid.UUID | None]:
+        """The md5 of each file that is in its place and as it is listed."""
+        sizes = await self._threads.run(_sizes, [placed.place for placed in files])
+        if all(size != placed.file.length for size, placed in zip(sizes, files, strict=True)):
+            return [None] * len(files)
+        # They may be large, and are hashed where a cancellation need not wait for it.
+        return await anyio.to_thread.run_sync(self._md5s, subject, files)
+
     def _md5s(self, subject: Subject, files: Sequence[Placed]) -> list[uuid.UUID | None]:
         """The md5 of each file that is in its place and as it is listed. Blocks."""
         return [self._md5(subject, placed) for placed in files]
@@ -197,6 +205,10 @@ class Folder:
 
 def _all_there(places: Sequence[tuple[Path, int]]) -> bool:
     return all(_size(place) == length for place, length in places)
+
+
+def _sizes(places: Sequence[Path]) -> list[int | None]:
+    return [_size(place) for place in places]
 
 
 def _size(place: Path) -> int | None:
