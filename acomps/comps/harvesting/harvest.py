@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 import anyio
 
 from acomps.comps.harvesting.contents import read_whole
+from acomps.comps.harvesting.crew import Crew
 from acomps.comps.harvesting.folder import Folder, Found, Placed, Subject
 from acomps.comps.harvesting.harvested import Harvested
 from acomps.comps.harvesting.layout import Layout
 from acomps.comps.harvesting.losses import Losses
-from acomps.comps.harvesting.sources import Harvestable
 from acomps.comps.harvesting.tally import Tally
 from acomps.comps.harvesting.wanted import Wanted, not_there
 from acomps.entities import Experiment, OutputFile, Simulation
@@ -26,7 +26,7 @@ from acomps.streams import put, taken, task_group
 if TYPE_CHECKING:
     from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
-    from acomps.comps.harvesting.sources import Sources
+    from acomps.comps.harvesting.sources import Harvestable, Sources
     from acomps.comps.outputs import Outputs
     from acomps.transport import Channel
 
@@ -71,7 +71,6 @@ class Harvest:
 
     def __init__(self, channel: Channel, outputs: Outputs, sources: Sources, order: Order) -> None:
         self._channel, self._outputs, self._sources, self._order = channel, outputs, sources, order
-        self._slots = anyio.Semaphore(order.at_once, fast_acquire=True)
         self._losses = Losses()
         self._tally = Tally()
         self._experiments: dict[uuid.UUID, Experiment] = {}
@@ -94,53 +93,22 @@ class Harvest:
 
     async def _all(self, results: MemoryObjectSendStream[Harvested]) -> None:
         at_once = self._order.at_once
-        todo_in, todo = anyio.create_memory_object_stream[Harvestable](at_once)
-        errands_in, errands = anyio.create_memory_object_stream[_Errand](at_once)
         done_in, done = anyio.create_memory_object_stream[Harvested](at_once)
+
+        async def survey(item: Harvestable) -> Sequence[_Errand]:
+            settled, errands = await self._surveyed(item)
+            for one in settled:
+                await put(done_in, one)
+            return errands
+
+        async def fetch(errand: _Errand) -> None:
+            await put(done_in, await self._fetch(errand))
+
         # What is received from is open to the end: who is cancelled must not look to senders like a broken stream.
-        async with todo, errands, done, task_group() as tasks:
-            tasks.start_soon(self._feed, todo_in)
-            for _ in range(at_once):
-                tasks.start_soon(self._survey_each, todo.clone(), errands_in.clone(), done_in.clone())
-                tasks.start_soon(self._fetch_each, errands.clone(), done_in.clone())
+        async with done, task_group() as tasks:
             tasks.start_soon(self._hand_out, done.clone(), results)
-            errands_in.close()
-            done_in.close()
-
-    async def _feed(self, todo: MemoryObjectSendStream[Harvestable]) -> None:
-        async with todo:
-            async for item in self._sources.each():
-                await put(todo, item)
-
-    async def _survey_each(
-        self,
-        todo: MemoryObjectReceiveStream[Harvestable],
-        errands: MemoryObjectSendStream[_Errand],
-        done: MemoryObjectSendStream[Harvested],
-    ) -> None:
-        async with todo, errands, done:
-            async for item in taken(todo):
-                try:
-                    async with self._slots:
-                        settled, to_fetch = await self._survey(item)
-                except AcompsError as exc:
-                    self._losses.judge(exc)
-                    settled, to_fetch = [Harvested(simulation=_as_simulation(item), path="", error=exc)], []
-                else:
-                    self._losses.forget()
-                for one in settled:
-                    await put(done, one)
-                for errand in to_fetch:
-                    await put(errands, errand)
-
-    async def _fetch_each(
-        self, errands: MemoryObjectReceiveStream[_Errand], done: MemoryObjectSendStream[Harvested]
-    ) -> None:
-        async with errands, done:
-            async for errand in taken(errands):
-                async with self._slots:
-                    harvested = await self._fetch(errand)
-                await put(done, harvested)
+            async with done_in:
+                await Crew(survey, fetch, at_once).run(self._sources.each())
 
     async def _hand_out(
         self, done: MemoryObjectReceiveStream[Harvested], results: MemoryObjectSendStream[Harvested]
@@ -155,6 +123,15 @@ class Harvest:
                 for one in batch:
                     self._order.on_progress(self._tally.count(one))
                     await put(results, one)
+
+    async def _surveyed(self, item: Harvestable) -> tuple[Sequence[Harvested], Sequence[_Errand]]:
+        try:
+            settled, errands = await self._survey(item)
+        except AcompsError as exc:
+            self._losses.judge(exc)
+            return [Harvested(simulation=_as_simulation(item), path="", error=exc)], []
+        self._losses.forget()
+        return settled, errands
 
     async def _survey(self, item: Harvestable) -> tuple[list[Harvested], list[_Errand]]:
         """What there is of a simulation already, what is missing, and what has to be fetched."""
