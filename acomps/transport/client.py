@@ -140,7 +140,7 @@ class Client:
                 await body.begin()
             response = await self._sent(outgoing, request)
             try:
-                content = await response.aread()
+                content = await _whole(response)
             except BaseException:
                 await response.aclose()
                 raise
@@ -255,6 +255,18 @@ def parsed_url(url: str) -> tuple[httpx.URL, bytes]:
         return _known_url(url[:path_begins]), url[path_begins:].encode()
     parsed = httpx.URL(url)
     return parsed, parsed.raw_path
+
+
+async def _whole(response: httpx.Response) -> bytes:
+    """The body of an answer."""
+    stream = response.stream
+    if "content-encoding" in response.headers or not isinstance(stream, httpx.AsyncByteStream):
+        return await response.aread()
+    # What is not packed need not pass the three generators that could unpack it.
+    try:
+        return b"".join([piece async for piece in stream])
+    finally:
+        await stream.aclose()
 
 
 async def _end(body: BodyStream) -> None:
