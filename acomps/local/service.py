@@ -11,8 +11,10 @@ import signal
 import socket
 import sys
 import threading
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
+import anyio
 import orjson
 import uvicorn
 from sqlalchemy.exc import SQLAlchemyError
@@ -92,7 +94,8 @@ def serve(
         )
         server.server_state = service.core.traffic
         try:
-            asyncio.run(_run(server, listener, service, stop_when_idle_s, stop_with_stdin=stop_with_stdin))
+            # Not asyncio's: in a loop that anyio has started, its steps need not look what kind of loop it is.
+            anyio.run(partial(_run, server, listener, service, stop_when_idle_s, stop_with_stdin=stop_with_stdin))
         finally:
             files.remove()
 
