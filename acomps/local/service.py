@@ -11,11 +11,10 @@ import signal
 import socket
 import sys
 import threading
-from functools import partial
 from typing import TYPE_CHECKING, Final
 
-import anyio
 import orjson
+import sniffio
 import uvicorn
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -94,8 +93,7 @@ def serve(
         )
         server.server_state = service.core.traffic
         try:
-            # Not asyncio's: in a loop that anyio has started, its steps need not look what kind of loop it is.
-            anyio.run(partial(_run, server, listener, service, stop_when_idle_s, stop_with_stdin=stop_with_stdin))
+            asyncio.run(_run(server, listener, service, stop_when_idle_s, stop_with_stdin=stop_with_stdin))
         finally:
             files.remove()
 
@@ -144,6 +142,8 @@ async def _run(
     *,
     stop_with_stdin: bool,
 ) -> None:
+    # For all that happens here: else each step of anyio would look for the running task to learn what loop this is.
+    sniffio.current_async_library_cvar.set("asyncio")
     if stop_with_stdin:
         _watch_stdin(asyncio.get_running_loop(), server.stop)
     async with asyncio.TaskGroup() as group:

@@ -135,6 +135,9 @@ def _files(files: Iterable[_File]) -> list[Document]:
 def _value(value: object) -> object:
     if type(value) in _AS_THEY_ARE:
         return value
+    if isinstance(value, uuid.UUID):
+        # A kind of its own, as some database drivers have.
+        return str(value)
     if isinstance(value, Spelled):
         return value.text
     if isinstance(value, datetime):

@@ -85,7 +85,7 @@ UPLOAD: Final = Workload(
 )
 UPLOAD_AGAIN: Final = Workload(
     name="upload-again",
-    title="upload of {count} MiB that are there",
+    title="upload of {count} MiB that are there, hash known",
     count=512,
     quick=64,
     ways={"acomps": upload},

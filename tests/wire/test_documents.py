@@ -93,6 +93,21 @@ def test_an_asset_is_written_in_the_order_of_the_protocol() -> None:
     assert [list(document) for document in written["Assets"]] == [["RelativePath", "Tags", "FileName", "MD5Checksum"]]
 
 
+def test_an_id_of_another_kind_of_uuid_is_written_like_any() -> None:
+    class DriversOwn(uuid.UUID):
+        pass
+
+    simulation = Simulation(
+        name="s",
+        experiment_id=DriversOwn(AN_ID.hex),
+        configuration=Configuration(asset_collection_id=DriversOwn(AN_ID.hex)),
+        files=(SimulationFile(file_name="config.json", md5_checksum=DriversOwn(MD5.hex)),),
+    )
+    document = orjson.loads(encode(create_document(simulation, "jdoe")))
+    assert document["ExperimentId"] == document["Configuration"]["AssetCollectionId"] == str(AN_ID)
+    assert document["Files"][0]["MD5Checksum"] == str(MD5)
+
+
 def test_a_worker_is_written_in_lower_case() -> None:
     item = WorkItem(name="w", worker=Worker("DockerWorker", "1.0"), environment_name="Local")
     assert create_document(item, "jdoe")["Worker"] == {"name": "DockerWorker", "version": "1.0"}
