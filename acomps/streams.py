@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Final, Generic, TypeVar, cast
 
 import anyio
 import anyio.to_thread
@@ -27,7 +27,7 @@ _running: Final[dict[asyncio.Task[None], object]] = {}
 _END_S: Final = 10.0
 
 
-async def each(items: Iterable[T] | AsyncIterable[T]) -> AsyncIterator[T]:
+async def each(items: Iterable[T] | AsyncIterable[T]) -> AsyncGenerator[T]:
     """The items of either kind of iterable."""
     if isinstance(items, AsyncIterable):
         async for item in items:
@@ -103,17 +103,31 @@ async def put(stream: MemoryObjectSendStream[T], item: T) -> None:
         await stream.send(item)
 
 
-async def taken(stream: MemoryObjectReceiveStream[T]) -> AsyncIterator[T]:
+def taken(stream: MemoryObjectReceiveStream[T]) -> AsyncIterator[T]:
     """What comes in, at once as long as something is there."""
-    try:
-        while True:
-            try:
-                item = stream.receive_nowait()
-            except anyio.WouldBlock:
-                item = await stream.receive()
-            yield item
-    except anyio.EndOfStream:
-        return
+    return _Taken(stream)
+
+
+class _Taken(Generic[T]):
+    """Not a generator: nothing of it is left to be closed when its reader goes away."""
+
+    def __init__(self, stream: MemoryObjectReceiveStream[T]) -> None:
+        self._stream = stream
+
+    def __aiter__(self) -> _Taken[T]:
+        return self
+
+    async def __anext__(self) -> T:
+        try:
+            return self._stream.receive_nowait()
+        except anyio.WouldBlock:
+            pass
+        except anyio.EndOfStream:
+            raise StopAsyncIteration from None
+        try:
+            return await self._stream.receive()
+        except anyio.EndOfStream:
+            raise StopAsyncIteration from None
 
 
 async def spread(items: Iterable[T] | AsyncIterable[T], work: Callable[[T], Awaitable[object]], at_once: int) -> None:
@@ -137,11 +151,10 @@ async def spread(items: Iterable[T] | AsyncIterable[T], work: Callable[[T], Awai
 
 async def _ended(task: asyncio.Task[None]) -> None:
     task.cancel()
+    # Whoever left early does not want its error, and asyncio would complain of one that nobody took.
+    task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
     with anyio.move_on_after(_END_S, shield=True):
         await asyncio.wait([task])
-    if task.done() and not task.cancelled():
-        # Whoever left early does not want its error, and asyncio would complain of one that nobody took.
-        task.exception()
 
 
 def _first(error: BaseException) -> BaseException:

@@ -18,7 +18,7 @@ from acomps.wire.decode import confirmed, decode_ids
 from acomps.wire.encode import create_document, encode, update_document
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, AsyncIterator, Iterable
+    from collections.abc import AsyncGenerator, AsyncIterable, Iterable
 
     from acomps.settings import Settings
     from acomps.transport import Channel
@@ -80,6 +80,6 @@ class Experiments(_Groups[Experiment]):
     def __init__(self, channel: Channel, settings: Settings) -> None:
         super().__init__(channel, settings, Experiment, spelling.EXPERIMENT)
 
-    def of(self, suite: Reference, query: Query | None = None) -> AsyncIterator[Experiment]:
+    def of(self, suite: Reference, query: Query | None = None) -> AsyncGenerator[Experiment]:
         """The experiments of a suite."""
         return self.iterate((query or Query()).where(suite_id=id_of(suite, "suite")))

@@ -91,7 +91,7 @@ class Resource(Generic[E]):
                 found += entities
         return found
 
-    async def iterate(self, query: Query | None = None, *, on_progress: Sink = ignore) -> AsyncIterator[E]:
+    async def iterate(self, query: Query | None = None, *, on_progress: Sink = ignore) -> AsyncGenerator[E]:
         """The entities that `query` describes, one after another; few pages of them are in memory at a time."""
         async with aclosing(self._decoded(query or Query(), _FIRST_ITERATED, on_progress)) as pages:
             async for entities in pages:

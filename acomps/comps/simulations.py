@@ -18,7 +18,7 @@ from acomps.streams import task_group
 from acomps.wire import spelling
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Mapping
+    from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping
 
     from acomps.comps.contents import Store
     from acomps.comps.keys import SaveKey
@@ -113,7 +113,7 @@ class Simulations(Batched[Simulation]):
         super().__init__(channel, settings, Simulation, spelling.SIMULATION)
         self._store = store
 
-    def of(self, experiment: Reference, query: Query | None = None) -> AsyncIterator[Simulation]:
+    def of(self, experiment: Reference, query: Query | None = None) -> AsyncGenerator[Simulation]:
         """The simulations of an experiment."""
         return self.iterate((query or Query()).where(experiment_id=id_of(experiment, "experiment")))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -107,8 +108,8 @@ class Harvest:
         # What is received from is open to the end: who is cancelled must not look to senders like a broken stream.
         async with done, task_group() as tasks:
             tasks.start_soon(self._hand_out, done.clone(), results)
-            async with done_in:
-                await Crew(survey, fetch, at_once).run(self._sources.each())
+            async with done_in, aclosing(self._sources.each()) as simulations:
+                await Crew(survey, fetch, at_once).run(simulations)
 
     async def _hand_out(
         self, done: MemoryObjectReceiveStream[Harvested], results: MemoryObjectSendStream[Harvested]

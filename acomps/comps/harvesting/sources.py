@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import uuid
-from collections.abc import AsyncIterable, AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -34,15 +35,16 @@ class Sources:
     source: Source
     with_jobs: bool
 
-    async def each(self) -> AsyncIterator[Harvestable]:
+    async def each(self) -> AsyncGenerator[Harvestable]:
         """The simulations of the source, each once however often they occur in it; of some only the id."""
         seen: set[int] = set()
-        async for item in self._all(self.source):
-            simulation_id = item.saved_id if isinstance(item, Simulation) else _id(item)
-            key = hash(simulation_id.bytes)
-            if key not in seen:
-                seen.add(key)
-                yield item
+        async with aclosing(self._all(self.source)) as items:
+            async for item in items:
+                simulation_id = item.saved_id if isinstance(item, Simulation) else _id(item)
+                key = hash(simulation_id.bytes)
+                if key not in seen:
+                    seen.add(key)
+                    yield item
 
     async def current(self, item: Harvestable) -> Simulation:
         """The simulation with what has to be known of it; one that was given, and had not ended, as it is now."""
@@ -55,33 +57,38 @@ class Sources:
         """An experiment with what a layout may name."""
         return await self.experiments.get(experiment_id, Query().children("tags"))
 
-    async def _all(self, source: Source) -> AsyncIterator[Harvestable]:
+    def _all(self, source: Source) -> AsyncGenerator[Harvestable]:
         if isinstance(source, Query):
-            async for simulation in self.simulations.iterate(self._complete(source)):
-                yield simulation
-        elif isinstance(source, Suite):
-            async for experiment in self.experiments.of(source):
-                async for simulation in self._of(experiment):
-                    yield simulation
-        elif isinstance(source, Experiment):
-            async for simulation in self._of(source):
-                yield simulation
-        elif isinstance(source, uuid.UUID | str):
-            # An id that is none of an experiment must not look like an experiment without simulations.
-            async for simulation in self._of(await self.experiments.get(source)):
-                yield simulation
-        elif isinstance(source, Simulation):
-            yield source
-        elif isinstance(source, AsyncIterable | Iterable):
-            async for item in each(source):
-                yield item
-        else:
-            raise UsageError(
-                f"a {type(source).__name__} cannot be harvested: give an experiment, a suite, a query of simulations, "
-                "or simulations or their ids"
-            )
+            return self.simulations.iterate(self._complete(source))
+        if isinstance(source, Suite):
+            return self._of_suite(source)
+        if isinstance(source, Experiment):
+            return self._of(source)
+        if isinstance(source, uuid.UUID | str):
+            return self._of_id(source)
+        if isinstance(source, Simulation):
+            return each([source])
+        if isinstance(source, AsyncIterable | Iterable):
+            return each(source)
+        raise UsageError(
+            f"a {type(source).__name__} cannot be harvested: give an experiment, a suite, a query of simulations, "
+            "or simulations or their ids"
+        )
 
-    def _of(self, experiment: Experiment) -> AsyncIterator[Simulation]:
+    async def _of_suite(self, suite: Suite) -> AsyncGenerator[Simulation]:
+        async with aclosing(self.experiments.of(suite)) as experiments:
+            async for experiment in experiments:
+                async with aclosing(self._of(experiment)) as simulations:
+                    async for simulation in simulations:
+                        yield simulation
+
+    async def _of_id(self, experiment_id: uuid.UUID | str) -> AsyncGenerator[Simulation]:
+        # An id that is none of an experiment must not look like an experiment without simulations.
+        async with aclosing(self._of(await self.experiments.get(experiment_id))) as simulations:
+            async for simulation in simulations:
+                yield simulation
+
+    def _of(self, experiment: Experiment) -> AsyncGenerator[Simulation]:
         return self.simulations.of(experiment, self._complete(Query()))
 
     def _complete(self, query: Query) -> Query:
