@@ -447,3 +447,19 @@ async def test_one_that_is_never_begun_does_nothing(comps: acomps.Session, swept
     await files.aclose()
     assert not (tmp_path / "never").exists()
     assert tasks() == before
+
+
+async def test_a_harvest_that_is_left_early_leaves_no_listing_behind(comps: acomps.Session) -> None:
+    experiment = await comps.experiments.save(acomps.Experiment(name="long"))
+    # Two pages: the second is on its way, or waits, when the harvest is left.
+    made = [acomps.Simulation(name=f"{number}", experiment_id=experiment.id) for number in range(300)]
+    (await comps.simulations.save_all(made)).raise_for_failures()
+    before = tasks()
+    gc.disable()
+    try:
+        async with contextlib.aclosing(comps.harvest(experiment, "stdout.txt", at_once=2)) as files:
+            async for _ in files:
+                break
+        assert tasks() == before
+    finally:
+        gc.enable()
