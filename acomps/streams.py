@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final, Generic, TypeVar, cast
 
 import anyio
 import anyio.to_thread
-import sniffio
 
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup
@@ -76,8 +75,6 @@ async def produced(produce: Callable[[MemoryObjectSendStream[T]], Awaitable[None
     send, receive = anyio.create_memory_object_stream[T](ahead)
 
     async def run() -> None:
-        # Else each step of anyio would look for the running task to learn what loop this is: a tenth of a harvest.
-        sniffio.current_async_library_cvar.set("asyncio")
         async with send:
             await produce(send)
 

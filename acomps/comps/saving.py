@@ -10,7 +10,7 @@ import anyio
 import anyio.lowlevel
 
 from acomps.collector import settle
-from acomps.comps.batches import Numbered, Prepared, Preparer, as_saved
+from acomps.comps.batches import Numbered, Prepared, Preparer, as_saved, is_quick
 from acomps.comps.contents import Contents, Store
 from acomps.comps.delivery import Delivery, hopeless
 from acomps.comps.journal import Entry, Journal
@@ -172,7 +172,7 @@ class Saving(Generic[E]):
         A thread that only computes keeps the loop waiting each time that this has sent something. And one group after
         the other: the first is to be on its way before the last is ready.
         """
-        if not all(preparer.is_quick(entity) for _, entity in group):
+        if not all(is_quick(entity) for _, entity in group):
             return await self._way.channel.threads.run(_all_prepared, preparer, group)
         prepared: list[Prepared[E] | SaveFailure[E]] = []
         async with self._turn:
@@ -251,8 +251,6 @@ class Saving(Generic[E]):
 
     async def _record(self, outcomes: list[SaveOutcome[E]], delivery: Delivery[E]) -> None:
         saved = 0
-        # What is saved stays with whoever wants it saved.
-        settle()
         for one in outcomes:
             if self._each is None:
                 self._outcomes[one.index] = one

@@ -32,10 +32,6 @@ class Recent(Generic[S, R]):
         self._bytes = 0
         self._lock = threading.Lock()
 
-    def __contains__(self, thing: S) -> bool:
-        with self._lock:
-            return id(thing) in self._known
-
     def of(self, thing: S) -> R:
         """The result for `thing`, made now or a moment ago."""
         with self._lock:

@@ -12,7 +12,7 @@ import pytest
 
 import acomps
 from acomps import Configuration, Experiment, Query, Session, Simulation, SimulationFile, SimulationState
-from acomps.comps.batches import Batch, Prepared, Preparer, batches
+from acomps.comps.batches import Batch, Prepared, Preparer, batches, is_quick
 from acomps.comps.report import SaveFailure
 from acomps.events import Event, Saved
 from acomps.wire.multipart import Part
@@ -139,17 +139,12 @@ async def test_a_file_that_changes_while_it_is_sent_is_noticed(tmp_path: Path) -
         await anyio.to_thread.run_sync(lambda: anyio.run(_read_all, batch))
 
 
-def test_what_has_to_be_read_or_is_large_belongs_into_a_thread_until_it_is_known(tmp_path: Path) -> None:
-    path = tmp_path / "campaign.json"
-    path.write_bytes(b"{}")
+def test_what_has_to_be_read_or_is_much_belongs_into_a_thread(tmp_path: Path) -> None:
     small = Simulation(name="s", files=(SimulationFile(file_name="a", content=b"x" * 2_000),))
-    on_disk = Simulation(name="p", files=(*small.files, SimulationFile.from_path(path)))
+    on_disk = Simulation(name="p", files=(*small.files, SimulationFile.from_path(tmp_path / "campaign.json")))
     large = Simulation(name="l", files=(*small.files, SimulationFile(file_name="b", content=b"x" * 100_000)))
-    preparer = Preparer("me", None)
-    assert [preparer.is_quick(one) for one in (small, on_disk, large)] == [True, False, False]
-    assert len(list(preparer.prepare(enumerate([on_disk, large])))) == 2
-    assert preparer.is_quick(on_disk)
-    assert preparer.is_quick(large)
+    many = Simulation(name="m", files=tuple(SimulationFile(file_name=f"{n}", content=b"") for n in range(100)))
+    assert [is_quick(one) for one in (small, on_disk, large, many)] == [True, False, False, False]
 
 
 async def _read_all(batch: Batch[Simulation]) -> bytes:

@@ -6,6 +6,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 import anyio
+import sniffio
 
 from acomps.streams import task_group
 
@@ -58,6 +59,9 @@ class Crew(Generic[S, T]):
         self._wake_at_the_end()
 
     async def _member(self) -> None:
+        # Else each step of anyio would look for the running task to learn what loop this is: a tenth of a harvest. Not
+        # where items are read: their source is somebody else's, and may start threads with loops of their own.
+        sniffio.current_async_library_cvar.set(sniffio.current_async_library())
         while True:
             if self._found:
                 await self._work(self._found.popleft())
