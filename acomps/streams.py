@@ -116,13 +116,10 @@ class _Taken(Generic[T]):
 
     async def __anext__(self) -> T:
         try:
-            return self._stream.receive_nowait()
-        except anyio.WouldBlock:
-            pass
-        except anyio.EndOfStream:
-            raise StopAsyncIteration from None
-        try:
-            return await self._stream.receive()
+            try:
+                return self._stream.receive_nowait()
+            except anyio.WouldBlock:
+                return await self._stream.receive()
         except anyio.EndOfStream:
             raise StopAsyncIteration from None
 

@@ -79,6 +79,7 @@ class Saving(Generic[E]):
 
     async def run(self, entities: Iterable[E] | AsyncIterable[E]) -> SaveReport[E]:
         """Save them all. When the server is lost on the way, SaveFailed holds the report of what was confirmed."""
+        # What was there before is nothing that the collector has to look through in the middle of this.
         settle()
         channel, settings = self._way.channel, self._way.settings
         run = self._key.run

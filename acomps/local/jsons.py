@@ -118,5 +118,5 @@ def literal(value: JSON) -> str:
     if isinstance(value, str):
         return value
     if type(value) is int or type(value) is float:
-        return repr(value)
+        return repr(value)  # What json writes for it, at a fraction of the price.
     return "" if value is None else json.dumps(value, ensure_ascii=False)

@@ -263,10 +263,9 @@ async def _whole(response: httpx.Response) -> bytes:
     if "content-encoding" in response.headers or not isinstance(stream, httpx.AsyncByteStream):
         return await response.aread()
     # What is not packed need not pass the three generators that could unpack it.
-    try:
-        return b"".join([piece async for piece in stream])
-    finally:
-        await stream.aclose()
+    content = b"".join([piece async for piece in stream])
+    await response.aclose()
+    return content
 
 
 async def _end(body: BodyStream) -> None:

@@ -11,7 +11,7 @@ import sniffio
 from acomps.streams import task_group
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
+    from collections.abc import AsyncIterable, Awaitable, Callable, Sequence
 
 __all__ = ["Crew"]
 
@@ -28,7 +28,7 @@ class Crew(Generic[S, T]):
 
     def __init__(
         self,
-        survey: Callable[[S], Awaitable[Iterable[T]]],
+        survey: Callable[[S], Awaitable[Sequence[T]]],
         work: Callable[[T], Awaitable[object]],
         most: int,
     ) -> None:
@@ -67,7 +67,7 @@ class Crew(Generic[S, T]):
                 await self._work(self._found.popleft())
             elif self._items:
                 await self._next()
-            elif self._all_read and not self._surveying:
+            elif self._all_found:
                 return
             else:
                 await self._something_to_do()
@@ -81,10 +81,9 @@ class Crew(Generic[S, T]):
             found = await self._survey(item)
         finally:
             self._surveying -= 1
-        before = len(self._found)
         self._found.extend(found)
         # The first of them is for the one who found them.
-        self._wake(len(self._found) - before - 1)
+        self._wake(len(found) - 1)
         self._wake_at_the_end()
 
     async def _something_to_do(self) -> None:
@@ -94,10 +93,13 @@ class Crew(Generic[S, T]):
         await call.wait()
 
     def _wake(self, count: int) -> None:
-        while count > 0 and self._idle:
+        for _ in range(min(count, len(self._idle))):
             self._idle.popleft().set()
-            count -= 1
 
     def _wake_at_the_end(self) -> None:
-        if self._all_read and not self._items and not self._surveying:
+        if self._all_found:
             self._wake(len(self._idle))
+
+    @property
+    def _all_found(self) -> bool:
+        return self._all_read and not self._items and not self._surveying

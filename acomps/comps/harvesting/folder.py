@@ -130,7 +130,7 @@ class Folder:
             if not kept.lies_at(self.places.local(place)):
                 return None
             known.append((path, place, kept))
-        if not await self._threads.run(_all_there, [(place, kept.length) for _, place, kept in known]):
+        if await self._threads.run(_sizes, [place for _, place, _ in known]) != [kept.length for _, _, kept in known]:
             return None
         return [self._settled(subject, path, place, kept) for path, place, kept in known], whole.missing
 
@@ -149,7 +149,8 @@ class Folder:
             return Found(settled, wanting)
         there = await self._there(subject, wanting)
         left: list[Placed] = []
-        for placed, md5 in zip(wanting, there, strict=True):
+        for placed in wanting:
+            md5 = there.get(placed.path)
             if md5 is None:
                 left.append(placed)
                 continue
@@ -174,22 +175,19 @@ class Folder:
                 "another file of this harvest: it has to tell them apart, for example by {simulation.id} or a tag"
             )
 
-    async def _there(self, subject: Subject, files: Sequence[Placed]) -> Sequence[uuid.UUID | None]:
-        """The md5 of each file that is in its place and as it is listed."""
+    async def _there(self, subject: Subject, files: Sequence[Placed]) -> Mapping[str, uuid.UUID | None]:
+        """The md5s of the files that are in their places and as they are listed, by path."""
         sizes = await self._threads.run(_sizes, [placed.place for placed in files])
-        if all(size != placed.file.length for size, placed in zip(sizes, files, strict=True)):
-            return [None] * len(files)
+        alike = [placed for size, placed in zip(sizes, files, strict=True) if size == placed.file.length]
         # They may be large, and are hashed where a cancellation need not wait for it.
-        return await anyio.to_thread.run_sync(self._md5s, subject, files)
+        return await anyio.to_thread.run_sync(self._md5s, subject, alike) if alike else {}
 
-    def _md5s(self, subject: Subject, files: Sequence[Placed]) -> list[uuid.UUID | None]:
-        """The md5 of each file that is in its place and as it is listed. Blocks."""
-        return [self._md5(subject, placed) for placed in files]
+    def _md5s(self, subject: Subject, files: Sequence[Placed]) -> dict[str, uuid.UUID | None]:
+        """The md5 of each of these files, which are as long as they are listed; None if it is another file. Blocks."""
+        return {placed.path: self._md5(subject, placed) for placed in files}
 
     def _md5(self, subject: Subject, placed: Placed) -> uuid.UUID | None:
         path, file, place = placed
-        if _size(place) != file.length:
-            return None
         kept = self._manifest.kept(subject.id, path)
         if kept is not None and kept.length == file.length and kept.lies_at(self.places.local(place)):
             if file.md5_checksum is not None:
@@ -201,10 +199,6 @@ class Folder:
         if file.md5_checksum is None:
             return None
         return file.md5_checksum if _hashed(place) == file.md5_checksum else None
-
-
-def _all_there(places: Sequence[tuple[Path, int]]) -> bool:
-    return all(_size(place) == length for place, length in places)
 
 
 def _sizes(places: Sequence[Path]) -> list[int | None]:
