@@ -6,10 +6,6 @@ import contextlib
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
-
 from acomps.local.accounts.access import Access
 from acomps.local.accounts.people import OnlyUser, Users
 from acomps.local.accounts.revocations import Revocations
@@ -18,7 +14,6 @@ from acomps.local.chores import chores
 from acomps.local.core import Core
 from acomps.local.cybergis.opening import open_cybergis
 from acomps.local.environments import Environments, local_environment
-from acomps.local.errors import Refused
 from acomps.local.executors.environment import simulation_environment
 from acomps.local.files.contents import Contents
 from acomps.local.files.links import LinkSigner
@@ -28,6 +23,7 @@ from acomps.local.records import schema
 from acomps.local.records.database import Database
 from acomps.local.records.ids import Ids
 from acomps.local.routes import all_routes
+from acomps.local.routing import router
 from acomps.local.tokens import Tokens
 from acomps.local.work.places import places_of
 from acomps.local.work.provisioning import Provisioner
@@ -38,8 +34,8 @@ from acomps.threads import Threads
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Sequence
 
-    from starlette.requests import Request
-    from starlette.responses import Response
+    from starlette.routing import Router
+    from starlette.types import ASGIApp
 
     from acomps.local.accounts.people import People
     from acomps.local.settings import ServiceSettings
@@ -88,7 +84,7 @@ def _people(settings: ServiceSettings, environments: Environments) -> People:
     return OnlyUser(login_name(), secret(settings.data_dir / "password"), environments.groups())
 
 
-def create_app(settings: ServiceSettings, *, clock: Callable[[], datetime] = utc_now) -> Starlette:
+def create_app(settings: ServiceSettings, *, clock: Callable[[], datetime] = utc_now) -> ASGIApp:
     """The service as an ASGI application. The data folder is opened at once, simulations run within its lifespan."""
     return Service(settings, clock=clock).app
 
@@ -119,14 +115,8 @@ class Service:
             self.core, url or f"http://127.0.0.1:{settings.port}", variables, self._scheduler.wake, workers
         )
         self._cybergis = open_cybergis(self.core, variables)
-        self.app = Starlette(
-            routes=[*all_routes(self.core, self._wake), *self._cybergis.routes],
-            middleware=[Middleware(Gate, self.core, self._activity)],
-            exception_handlers={HTTPException: _refuse},
-            lifespan=self._lifespan,
-        )
-        # The gate takes slashes off the ends of paths: being sent to one with a slash would go on for ever.
-        self.app.router.redirect_slashes = False
+        self.router = router([*all_routes(self.core, self._wake), *self._cybergis.routes], self._lifespan)
+        self.app = Gate(self.router, self.core, self._activity)
 
     def idle_s(self) -> float:
         """For how many seconds nothing was queued or running and nobody asked anything."""
@@ -138,7 +128,7 @@ class Service:
         self._dispatcher.wake()
 
     @contextlib.asynccontextmanager
-    async def _lifespan(self, _app: Starlette) -> AsyncGenerator[None]:
+    async def _lifespan(self, _router: Router) -> AsyncGenerator[None]:
         try:
             async with (
                 self._scheduler.running(),
@@ -153,9 +143,3 @@ class Service:
             self.core.access.close()
             self.core.database.close()
             self.core.contents.close()
-
-
-async def _refuse(request: Request, exc: Exception) -> Response:
-    """What the router does not know, in the protocol's shape."""
-    status = exc.status_code if isinstance(exc, HTTPException) else 500
-    raise Refused(status, f"{request.method} {request.url.path} is not a call of this service"[:500])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 from typing import TYPE_CHECKING, Final
@@ -27,11 +28,25 @@ def place_below(folder: Path, path: str, *, windows: bool = os.name == "nt") -> 
     """
     parts = path.replace("\\", "/").split("/")
     for part in parts:
-        if part in {"", ".", ".."} or "\0" in part or _DRIVE.match(part) or not _encodable(part):
+        if _leads_away(part):
             raise MalformedAnswer(f"the server calls a file {path!r}, which would not lie below {folder}")
-        if windows and (_WINDOWS_SIGNS.search(part) or part[-1] in " ." or _WINDOWS_DEVICE.fullmatch(part)):
+        if windows and _unknown_to_windows(part):
             raise MalformedAnswer(f"the server calls a file {path!r}, which Windows cannot have: fetch it elsewhere")
     return folder.joinpath(*parts)
+
+
+# The files of a sweep have few different names.
+
+
+@functools.lru_cache(1_024)
+def _leads_away(part: str) -> bool:
+    return part in {"", ".", ".."} or "\0" in part or _DRIVE.match(part) is not None or not _encodable(part)
+
+
+@functools.lru_cache(1_024)
+def _unknown_to_windows(part: str) -> bool:
+    signs, device = _WINDOWS_SIGNS.search(part), _WINDOWS_DEVICE.fullmatch(part)
+    return signs is not None or device is not None or part[-1] in " ."
 
 
 def _encodable(name: str) -> bool:

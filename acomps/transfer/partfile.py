@@ -35,6 +35,8 @@ _LONGEST_STEM: Final = 80
 _TRIES: Final = 8
 #: Missing on Windows, where blocks are written one after another.
 _pwrite: Callable[[int, memoryview, int], int] | None = getattr(os, "pwrite", None)
+#: How a file without a name is opened; 0 where there are none.
+_UNNAMED: Final = os.O_WRONLY | os.O_TMPFILE if sys.platform == "linux" else 0
 _FLAGS: Final = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
 
 
@@ -193,14 +195,42 @@ def write_whole(target: Path, data: bytes, promise: Promise) -> Fetched:
     digest = hashlib.md5(data, usedforsecurity=False).digest()
     _check(target.name, promise, len(data), digest)
     try:
-        handle, part = _own_file(target, promise)
+        _put(target, data, promise)
     except FileNotFoundError:
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle, part = _own_file(target, promise)
+        _put(target, data, promise)
+    return Fetched(length=len(data), md5=uuid.UUID(bytes=digest))
+
+
+def _put(target: Path, data: bytes, promise: Promise) -> None:
+    if not (_UNNAMED and _put_unnamed(target, data)):
+        _put_named(target, data, promise)
+
+
+def _put_unnamed(target: Path, data: bytes) -> bool:
+    """Write a file that has no name until it is whole, which takes half as many calls as one with a part file.
+
+    False where that cannot be done: the file system does not know it, or the target is there already.
+    """
+    handle = -1
+    with contextlib.suppress(OSError):
+        try:
+            handle = os.open(os.path.dirname(target), _UNNAMED, 0o666)
+            _write(handle, data)
+            # Python follows the link from /proc only if it is given a descriptor, of which an absolute path has no use.
+            os.link(f"/proc/self/fd/{handle}", target, src_dir_fd=handle, follow_symlinks=True)
+            return True
+        finally:
+            if handle >= 0:
+                os.close(handle)
+    return False
+
+
+def _put_named(target: Path, data: bytes, promise: Promise) -> None:
+    """Write a part file, and rename it when it is whole."""
+    handle, part = _own_file(target, promise)
     try:
-        left = memoryview(data)
-        while left:
-            left = left[os.write(handle, left) :]
+        _write(handle, data)
         if sys.platform == "win32":
             os.close(handle)  # An open file cannot be renamed there.
             handle = -1
@@ -212,7 +242,12 @@ def write_whole(target: Path, data: bytes, promise: Promise) -> Fetched:
     finally:
         if handle >= 0:
             os.close(handle)
-    return Fetched(length=len(data), md5=uuid.UUID(bytes=digest))
+
+
+def _write(handle: int, data: bytes) -> None:
+    left = memoryview(data)
+    while left:
+        left = left[os.write(handle, left) :]
 
 
 def _own_file(target: Path, promise: Promise) -> tuple[int, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import urllib.parse
 from contextlib import aclosing, asynccontextmanager
 from functools import partial
@@ -213,20 +214,26 @@ class Channel:
             content_type, length = _JSON, len(content or b"")
         else:
             content_type, length = content.content_type, content.length
-        lines = [
-            (b"Host", self.address.authority.encode()),
-            (b"Accept", _JSON.encode()),
-            (b"Accept-Encoding", encodings),
-            (b"User-Agent", self._client.user_agent),
-            (b"Content-Type", content_type.encode("latin-1")),
-        ]
+        lines = _common(self.address.authority, encodings, self._client.user_agent, content_type)
         if method not in READS or content is not None:
-            lines.append((b"Content-Length", b"%d" % length))
+            lines = (*lines, (b"Content-Length", b"%d" % length))
         if headers:
             own = _encoded(headers, operation)
             names = {name.lower() for name, _ in own}
-            lines = [line for line in lines if line[0].lower() not in names] + own
-        return Outgoing(operation, method, url, tuple(lines), content)
+            lines = (*(line for line in lines if line[0].lower() not in names), *own)
+        return Outgoing(operation, method, url, lines, content)
+
+
+@functools.lru_cache(64)
+def _common(authority: str, encodings: bytes, user_agent: bytes, content_type: str) -> tuple[tuple[bytes, bytes], ...]:
+    """The header lines of all requests to one server; the same object again, by which a client knows them."""
+    return (
+        (b"Host", authority.encode()),
+        (b"Accept", _JSON.encode()),
+        (b"Accept-Encoding", encodings),
+        (b"User-Agent", user_agent),
+        (b"Content-Type", content_type.encode("latin-1")),
+    )
 
 
 def _encoded(headers: Mapping[str, str], operation: str) -> list[tuple[bytes, bytes]]:

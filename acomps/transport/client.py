@@ -84,6 +84,7 @@ class Client:
         self._transport: httpx.AsyncBaseTransport | None = None
         self._failures = FailureTable(address, limits, None)
         self._answered = False
+        self._known: tuple[tuple[tuple[bytes, bytes], ...], Token | None, httpx.Headers] = ((), None, httpx.Headers())
         self.user_agent = b"acomps"
 
     async def open(self) -> None:
@@ -139,8 +140,9 @@ class Client:
             if body is not None:
                 await body.begin()
             response = await self._sent(outgoing, request)
+            headers = Headers(response.headers.raw)
             try:
-                content = await _whole(response)
+                content = await _whole(response, headers)
             except BaseException:
                 await response.aclose()
                 raise
@@ -150,7 +152,7 @@ class Client:
             if body is not None:
                 await _end(body)
         self._answered = True
-        return self._judged(outgoing, response.status_code, Headers(response.headers.raw), content)
+        return self._judged(outgoing, response.status_code, headers, content)
 
     async def start(self, outgoing: Outgoing, token: Token | None) -> Streamed:
         """Send once and return at the head of the answer; the caller closes it."""
@@ -189,9 +191,6 @@ class Client:
         return await self._transport.handle_async_request(request)
 
     def _request(self, outgoing: Outgoing, token: Token | None) -> tuple[httpx.Request, BodyStream | None]:
-        headers = [*outgoing.headers]
-        if token is not None:
-            headers.append((b"X-COMPS-Token", token.secret.encode("latin-1")))
         content = outgoing.content
         body = None if content is None or isinstance(content, bytes) else BodyStream(content)
         stream = body or (httpx.ByteStream(content) if isinstance(content, bytes) else _EMPTY)
@@ -199,10 +198,25 @@ class Client:
             url, target = parsed_url(outgoing.url)
             extensions = {**self._extensions, "target": target}
             # With `stream=` httpx adds no header of its own, which costs less and leaves nothing to chance.
-            request = httpx.Request(outgoing.method, url, headers=headers, stream=stream, extensions=extensions)
+            request = httpx.Request(
+                outgoing.method,
+                url,
+                headers=self._headers(outgoing.headers, token),
+                stream=stream,
+                extensions=extensions,
+            )
         except httpx.InvalidURL as exc:
             raise UsageError(f"{outgoing.operation}: the path cannot be made a URL: {exc}") from exc
         return request, body
+
+    def _headers(self, lines: tuple[tuple[bytes, bytes], ...], token: Token | None) -> httpx.Headers:
+        """The lines with the token; what most requests have in common is made once."""
+        known_lines, known_token, headers = self._known
+        if lines is not known_lines or token is not known_token:
+            secret = () if token is None else ((b"X-COMPS-Token", token.secret.encode("latin-1")),)
+            headers = httpx.Headers([*lines, *secret])
+            self._known = lines, token, headers
+        return headers
 
 
 class Streamed:
@@ -257,14 +271,14 @@ def parsed_url(url: str) -> tuple[httpx.URL, bytes]:
     return parsed, parsed.raw_path
 
 
-async def _whole(response: httpx.Response) -> bytes:
+async def _whole(response: httpx.Response, headers: Headers) -> bytes:
     """The body of an answer."""
     stream = response.stream
-    if "content-encoding" in response.headers or not isinstance(stream, httpx.AsyncByteStream):
+    if "content-encoding" in headers or not isinstance(stream, httpx.AsyncByteStream):
         return await response.aread()
     # What is not packed need not pass the three generators that could unpack it.
     content = b"".join([piece async for piece in stream])
-    await response.aclose()
+    await stream.aclose()
     return content
 
 

@@ -16,8 +16,7 @@ import pytest
 import pytest_asyncio
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
-from starlette.applications import Starlette
-from starlette.routing import Route
+from starlette.routing import Route, Router
 from support.local_service import Client, Running, md5, refused
 
 from acomps.local import ServiceSettings
@@ -293,9 +292,9 @@ class Maker:
         return random.choice((kind, kind, kind, "multipart/form-data", f"multipart/mixed; boundary={BOUNDARY}")), body
 
 
-def paths_of(app: Starlette) -> list[tuple[str, frozenset[str]]]:
+def paths_of(router: Router) -> list[tuple[str, frozenset[str]]]:
     """Every route that there is."""
-    return [(route.path, frozenset(route.methods or ())) for route in app.routes if isinstance(route, Route)]
+    return [(route.path, frozenset(route.methods or ())) for route in router.routes if isinstance(route, Route)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,7 +318,7 @@ async def target(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Targ
 
     async def serve() -> None:
         # In a task of its own: a fixture begins in one task and ends in another.
-        async with service.app.router.lifespan_context(service.app):
+        async with service.router.lifespan_context(service.router):
             up.set()
             await down.wait()
 
@@ -327,7 +326,7 @@ async def target(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Targ
     await up.wait()
     transport = httpx.ASGITransport(service.app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://service", headers=headers) as http:
-        yield Target(http, paths_of(service.app), [*await begin(http), md5(b"data"), "not-an-id", person.name])
+        yield Target(http, paths_of(service.router), [*await begin(http), md5(b"data"), "not-an-id", person.name])
     down.set()
     await serving
 

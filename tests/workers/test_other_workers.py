@@ -64,7 +64,7 @@ async def serving(folder: Path, worker: Requester) -> AsyncGenerator[httpx.Async
     worker.service = service
     transport = httpx.ASGITransport(service.app)
     async with (
-        service.app.router.lifespan_context(service.app),
+        service.router.lifespan_context(service.router),
         httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client,
     ):
         client.headers["X-COMPS-Token"] = service.core.access.token(service.core.access.people.all()[0].name)

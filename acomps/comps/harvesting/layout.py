@@ -113,7 +113,10 @@ class Places:
 
     def _checked(self, local: str) -> Path:
         place = place_below(self._into, local, windows=True)
-        if len(str(place)) > _PATH_LENGTH or any(len(os.fsencode(part)) > _NAME_BYTES for part in local.split("/")):
+        encoded = os.fsencode(local)
+        # What is shorter than one name may be has no name that is too long.
+        names = encoded.split(b"/") if len(encoded) > _NAME_BYTES else ()
+        if self._prefix + len(local) > _PATH_LENGTH or any(len(name) > _NAME_BYTES for name in names):
             raise UsageError(f"{local!r} is too long")
         return place
 

@@ -12,12 +12,12 @@ from urllib.parse import parse_qsl
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from acomps.local.cybergis.hub import Hub, UnknownHub, header_token
 from acomps.local.errors import Refused
 from acomps.local.files.bodies import read_body
 from acomps.local.jsons import JSON, decode
+from acomps.local.routing import Route
 
 __all__ = ["PREFIX", "Call", "CallRefused", "Handler", "Router", "invalid"]
 

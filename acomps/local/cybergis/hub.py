@@ -14,14 +14,13 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from starlette.routing import Route
-
 from acomps.local.accounts.access import Access
 from acomps.local.accounts.people import OnlyUser
 from acomps.local.errors import Refused
 from acomps.local.files.bodies import read_body
 from acomps.local.jsons import decode, integer
 from acomps.local.routes.answers import json_answer
+from acomps.local.routing import Route
 
 if TYPE_CHECKING:
     from starlette.requests import Request

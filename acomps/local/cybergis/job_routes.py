@@ -23,8 +23,6 @@ from acomps.local.routes.output_zips import blocks_inside, packed_in_threads
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from starlette.routing import Route
-
     from acomps.local.core import Core
     from acomps.local.cybergis.calls import Call, Router
     from acomps.local.cybergis.hub import Hub
@@ -33,6 +31,7 @@ if TYPE_CHECKING:
     from acomps.local.cybergis.settings import Hpc
     from acomps.local.cybergis.templates import Templates
     from acomps.local.jsons import JSON
+    from acomps.local.routing import Route
 
 __all__ = ["JobRoutes"]
 

@@ -11,13 +11,12 @@ from acomps.local.cybergis.resources import CEILINGS
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from starlette.routing import Route
-
     from acomps.local.core import Core
     from acomps.local.cybergis.calls import Call, Router
     from acomps.local.cybergis.hub import Hub
     from acomps.local.cybergis.settings import Hpc
     from acomps.local.cybergis.templates import Templates
+    from acomps.local.routing import Route
 
 __all__ = ["MAINTAINER", "listing_routes"]
 

@@ -26,11 +26,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
     from pathlib import Path
 
-    from starlette.routing import Route
-
     from acomps.local.core import Core
     from acomps.local.cybergis.settings import Hpc
     from acomps.local.executors import Executor
+    from acomps.local.routing import Route
 
 __all__ = ["Cybergis", "open_cybergis"]
 

@@ -10,8 +10,6 @@ from acomps.local.cybergis.documents import Folder, job_document
 from acomps.local.cybergis.records import folder_of, folders_of_jobs, folders_of_owner, jobs_of_owner, usage_of
 
 if TYPE_CHECKING:
-    from starlette.routing import Route
-
     from acomps.local.core import Core
     from acomps.local.cybergis.calls import Call, Router
     from acomps.local.cybergis.hub import Hub
@@ -19,6 +17,7 @@ if TYPE_CHECKING:
     from acomps.local.cybergis.places import Places
     from acomps.local.cybergis.transfers import Transfers
     from acomps.local.jsons import JSON
+    from acomps.local.routing import Route
 
 __all__ = ["UserRoutes"]
 

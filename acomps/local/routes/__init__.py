@@ -25,9 +25,8 @@ from acomps.local.routes.entities import EntityRoutes
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from starlette.routing import Route
-
     from acomps.local.core import Core
+    from acomps.local.routing import Route
 
 __all__ = ["all_routes"]
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from starlette.routing import Route
-
 from acomps.local.errors import Refused
 from acomps.local.files.bodies import read_body
 from acomps.local.files.fields import read_fields
 from acomps.local.gate import address_of, viewer_of, visit_of
 from acomps.local.jsons import decode, own_object, renamed, text
 from acomps.local.routes.answers import json_answer
+from acomps.local.routing import Route
 
 if TYPE_CHECKING:
     from starlette.requests import Request

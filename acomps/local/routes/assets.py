@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from starlette.routing import Route
-
 from acomps.local.errors import Refused
 from acomps.local.files.ranges import serve_file
 from acomps.local.gate import require_link
 from acomps.local.jsons import guid
+from acomps.local.routing import Route
 
 if TYPE_CHECKING:
     from starlette.requests import Request

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from starlette.routing import Route
-
 from acomps.entities.states import EntityKind
 from acomps.local.errors import Refused
 from acomps.local.files.bodies import read_body
@@ -15,6 +13,7 @@ from acomps.local.gate import viewer_of
 from acomps.local.jsons import decode, guid, own_object, renamed, text
 from acomps.local.routes.answers import json_answer
 from acomps.local.routes.outputs import directory_of
+from acomps.local.routing import Route
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -5,8 +5,6 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from starlette.routing import Route
-
 from acomps.entities.states import EntityKind, SimulationState
 from acomps.local.errors import Refused
 from acomps.local.files.bodies import read_body, with_form
@@ -20,6 +18,7 @@ from acomps.local.records.listing import answer_list, answer_one
 from acomps.local.records.queries import keys, read_listing
 from acomps.local.records.saving import save
 from acomps.local.routes.answers import json_answer
+from acomps.local.routing import Route
 from acomps.wire.spelling import SPELLINGS
 
 if TYPE_CHECKING:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from starlette.routing import Route
-
 from acomps.local.gate import viewer_of
 from acomps.local.records.queries import keys
 from acomps.local.records.queue import queue_state
 from acomps.local.routes.answers import json_answer
+from acomps.local.routing import Route
 
 if TYPE_CHECKING:
     from starlette.requests import Request

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final
 
 import orjson
 from starlette.responses import StreamingResponse
-from starlette.routing import Route
 
 from acomps.entities.states import EntityKind
 from acomps.local.errors import Refused
@@ -23,6 +22,7 @@ from acomps.local.jsons import decode, guid, own_object, renamed
 from acomps.local.records.queries import keys
 from acomps.local.routes.answers import ZIP_TYPE, zip_offer
 from acomps.local.routes.outputs import directory_of, kind_of
+from acomps.local.routing import Route
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Sequence

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import bindparam, select
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route
 
 from acomps.entities.states import EntityKind
 from acomps.local.accounts.viewers import EVERYBODY
@@ -22,6 +21,7 @@ from acomps.local.records.database import Look
 from acomps.local.records.finding import require_seen
 from acomps.local.records.queries import keys
 from acomps.local.routes.answers import json_answer
+from acomps.local.routing import Route
 
 if TYPE_CHECKING:
     from starlette.requests import Request

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 from sqlalchemy.dialects.sqlite import insert
-from starlette.routing import Route
 
 from acomps.entities.states import EntityKind, RelationType
 from acomps.local.errors import Refused
@@ -17,6 +16,7 @@ from acomps.local.records.finding import require_entity, require_own
 from acomps.local.records.queries import keys
 from acomps.local.records.visibility import sees
 from acomps.local.routes.answers import json_answer
+from acomps.local.routing import Route
 from acomps.local.workers.dependencies import refuse_circle
 
 if TYPE_CHECKING:

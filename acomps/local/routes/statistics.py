@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import orjson
 from sqlalchemy import func, select
 from starlette.responses import Response
-from starlette.routing import Match, Route
+from starlette.routing import Match
 
 from acomps.entities.states import EntityKind
 from acomps.local.errors import Refused
@@ -22,6 +22,7 @@ from acomps.local.records.queries import keys, read_listing
 from acomps.local.records.statistics import OPERATIONS, statistics_of
 from acomps.local.records.visibility import sees
 from acomps.local.routes.answers import json_answer
+from acomps.local.routing import Route
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from starlette.routing import Route
-
 from acomps.local.errors import Refused
 from acomps.local.files.arrivals import Arrivals
 from acomps.local.jsons import guid
 from acomps.local.routes.answers import json_answer
+from acomps.local.routing import Route
 
 if TYPE_CHECKING:
     from starlette.requests import Request

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Final
 
 import orjson
 from starlette.responses import StreamingResponse
-from starlette.routing import Route
 
 from acomps.local.errors import Refused, UntrackedContents
 from acomps.local.files.bodies import read_body
@@ -16,6 +15,7 @@ from acomps.local.files.zipping import zip_blocks, zip_length
 from acomps.local.gate import links_for, require_link, viewer_of
 from acomps.local.jsons import decode, guid, objects, own_object, renamed, text
 from acomps.local.routes.answers import ZIP_TYPE, zip_offer
+from acomps.local.routing import Route
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Sequence

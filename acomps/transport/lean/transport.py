@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import httpx
 
-from acomps.transport.lean.heads import encoded_head, in_chunks
+from acomps.transport.lean.heads import Heads, in_chunks
 from acomps.transport.lean.incoming import Incoming
 from acomps.transport.lean.pool import Pool
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LeanTransport"]
 
+_READS: Final = frozenset({"GET", "HEAD"})
 _PORTS: Final = {"http": 80, "https": 443}
 
 
@@ -32,6 +33,7 @@ class LeanTransport(httpx.AsyncBaseTransport):
 
     def __init__(self, limit: int, verify: ssl.SSLContext) -> None:
         self._limit, self._verify = limit, verify
+        self._heads = Heads()
         self._pools: dict[tuple[str, str, int | None], Pool] = {}
 
     @property
@@ -61,7 +63,7 @@ class LeanTransport(httpx.AsyncBaseTransport):
         await asyncio.sleep(0)  # asyncio closes the sockets in its next turn
 
     async def _exchange(self, request: httpx.Request) -> Incoming:
-        head, left = encoded_head(request)
+        head, left = self._heads.encoded(request)
         times: dict[str, float | None] = request.extensions.get("timeout", {})
         assert isinstance(request.stream, httpx.AsyncByteStream)  # noqa: S101 - for the type checker
         body = aiter(request.stream)
@@ -72,7 +74,7 @@ class LeanTransport(httpx.AsyncBaseTransport):
         pool = self._pool(request.url)
         incoming = Incoming(bodiless=request.method == "HEAD", read_s=times.get("read"))
         while True:
-            connection = await pool.acquire(times.get("connect"), times.get("pool"))
+            connection = await pool.acquire(times.get("connect"), times.get("pool"), reads=request.method in _READS)
             kept = connection.used
             if connection.begin(incoming, head, first, more=left > 0):
                 break
