@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -128,7 +130,7 @@ class Environments:
 
     def hold(self, directory: str) -> bool:
         """True when a folder, all links followed, lies inside one of the environments. This blocks."""
-        return os.path.realpath(directory).startswith(self._insides)
+        return _real_path(directory).startswith(self._insides)
 
     @cached_property
     def _insides(self) -> tuple[str, ...]:
@@ -175,3 +177,15 @@ def local_environment(data_dir: Path) -> Environment:
     """The one environment of a fresh service; its folders lie in the data folder."""
     root = data_dir / "environments" / "Local"
     return Environment(name="Local", group="LOCAL", macros=folder_macros(root), boundary=root)
+
+
+def _real_path(folder: str) -> str:
+    """`os.path.realpath`, which looks at every folder on the way, in three calls where the system can tell at once."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):
+            handle = os.open(folder, os.O_PATH | os.O_CLOEXEC)
+            try:
+                return os.readlink(f"/proc/self/fd/{handle}")
+            finally:
+                os.close(handle)
+    return os.path.realpath(folder)

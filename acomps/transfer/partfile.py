@@ -212,18 +212,21 @@ def _put_unnamed(target: Path, data: bytes) -> bool:
 
     False where that cannot be done: the file system does not know it, or the target is there already.
     """
-    handle = -1
-    with contextlib.suppress(OSError):
-        try:
-            handle = os.open(os.path.dirname(target), _UNNAMED, 0o666)
-            _write(handle, data)
-            # Python follows the link from /proc only if it is given a descriptor, of which an absolute path has no use.
-            os.link(f"/proc/self/fd/{handle}", target, src_dir_fd=handle, follow_symlinks=True)
-            return True
-        finally:
-            if handle >= 0:
-                os.close(handle)
-    return False
+    try:
+        handle = os.open(os.path.dirname(target), _UNNAMED, 0o666)
+    except FileNotFoundError:
+        raise
+    except OSError:
+        return False
+    try:
+        _write(handle, data)
+        # Python follows the link from /proc only if it is given a descriptor, of which an absolute path has no use.
+        os.link(f"/proc/self/fd/{handle}", target, src_dir_fd=handle, follow_symlinks=True)
+    except OSError:
+        return False
+    finally:
+        os.close(handle)
+    return True
 
 
 def _put_named(target: Path, data: bytes, promise: Promise) -> None:

@@ -55,12 +55,14 @@ class Harvester:
         folder = None if into is None else Path(into)
         if folder is not None:
             Places(folder, layout)
+        # While some are at their disks, others keep the connections busy.
+        reads = self._channel.settings.reads_at_once
         order = Order(
             wanted=Wanted(patterns),
             into=folder,
             layout=layout,
             strict=strict,
-            at_once=at_once or self._channel.settings.reads_at_once,
+            at_once=at_once or reads + reads // 4,
             on_progress=on_progress,
         )
         sources = Sources(self._simulations, self._experiments, source, with_jobs=folder is not None)

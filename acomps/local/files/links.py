@@ -5,9 +5,10 @@ from __future__ import annotations
 import functools
 import hashlib
 import hmac
+import re
 import time
 from typing import Final
-from urllib.parse import quote
+from urllib.parse import parse_qsl, quote
 
 __all__ = ["LinkSigner", "Links"]
 
@@ -16,6 +17,13 @@ _DIGITS: Final = 32
 
 #: The files of a sweep have few different names.
 _quoted: Final = functools.lru_cache(1_024)(quote)
+#: The query of a link, as it is made.
+_QUERY: Final = re.compile(rb"until=([0-9]{1,12})&signature=([0-9a-f]+)")
+
+
+def _in_order(query: bytes) -> bytes:
+    given = dict(parse_qsl(query.decode("latin-1")))
+    return f"until={given.get('until')}&signature={given.get('signature')}".encode()
 
 
 class LinkSigner:
@@ -33,12 +41,14 @@ class LinkSigner:
         """The query that opens `subject` until then, with the `?`."""
         return f"?until={until}&signature={self._signature(subject, until)}"
 
-    def opens(self, subject: str, until: str, signature: str) -> bool:
+    def opens(self, subject: str, query: bytes) -> bool:
         """True when the query of a request opens `subject` now."""
-        if not until.isascii() or not until.isdecimal() or len(until) > 12 or not signature.isascii():
+        # As it was made; whoever has taken it apart may have put it together in another way.
+        found = _QUERY.fullmatch(query) or _QUERY.fullmatch(_in_order(query))
+        if found is None:
             return False
-        good = hmac.compare_digest(self._signature(subject, int(until)), signature)
-        return good and time.time() <= int(until)
+        until, signature = int(found[1]), found[2].decode()
+        return hmac.compare_digest(self._signature(subject, until), signature) and time.time() <= until
 
     def _signature(self, subject: str, until: int) -> str:
         # With a key of its own, which hmac would have to build around another hash for twice the price.

@@ -20,6 +20,7 @@ from acomps.local.records import schema
 from acomps.local.records.database import Look
 from acomps.local.records.finding import require_seen
 from acomps.local.records.queries import keys
+from acomps.local.records.visibility import sees
 from acomps.local.routes.answers import json_answer
 from acomps.local.routing import Route
 
@@ -38,11 +39,15 @@ _KINDS: Final = {"simulations": EntityKind.SIMULATION, "workitems": EntityKind.W
 
 _OF_WORK_ITEM: Final = Look(
     select(schema.work_items.c.id, schema.work_items.c.working_directory).where(
-        schema.work_items.c.id == bindparam("owner"), schema.work_items.c.working_directory.is_not(None)
+        schema.work_items.c.id == bindparam("owner"),
+        schema.work_items.c.removed_at.is_(None),
+        schema.work_items.c.working_directory.is_not(None),
     )
 )
-_JOBS: Final = select(schema.jobs.c.id, schema.jobs.c.working_directory).where(
-    schema.jobs.c.simulation_id == bindparam("owner")
+_JOBS: Final = (
+    select(schema.jobs.c.id, schema.jobs.c.working_directory)
+    .join(schema.simulations, schema.simulations.c.id == schema.jobs.c.simulation_id)
+    .where(schema.jobs.c.simulation_id == bindparam("owner"), schema.simulations.c.removed_at.is_(None))
 )
 _NEWEST: Final = Look(_JOBS.order_by(schema.jobs.c.job_id.desc()).limit(1))
 _NAMED: Final = Look(_JOBS.where(schema.jobs.c.id == bindparam("job")))
@@ -117,7 +122,7 @@ def directory_of(
 
     Without a `viewer` a signed link asks, which has been given to somebody who may see it.
     """
-    require_seen(core.database, kind, entity_id, viewer or EVERYBODY)
+    viewer = viewer or EVERYBODY
     if kind is EntityKind.WORK_ITEM:
         # A work item has no jobs: its own id stands for its one directory.
         found = core.database.first(_OF_WORK_ITEM, owner=entity_id) if job_id in {None, entity_id} else None
@@ -125,6 +130,9 @@ def directory_of(
         found = core.database.first(_NEWEST, owner=entity_id)
     else:
         found = core.database.first(_NAMED, owner=entity_id, job=job_id)
+    # What is found is there; whether it is theirs to see is no question for who sees everything.
+    if found is None or sees(viewer, kind):
+        require_seen(core.database, kind, entity_id, viewer)
     if found is None:
         return None
     owner, directory = found
