@@ -41,7 +41,7 @@ _DECODE_INLINE_BYTES: Final = 64 * 1024
 #: The first page of whole entities is this long, and each one twice as long as the one before: reading begins early,
 #: and earlier still when something is done with each entity.
 _FIRST_LISTED: Final = 1_000
-_FIRST_ITERATED: Final = 200
+_FIRST_ITERATED: Final = 100
 #: The service leaves out `count` and `offset` of 0, and gives entities in no order unless it is told one.
 _STABLE_ORDER: Final = "Id"
 

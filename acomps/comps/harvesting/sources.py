@@ -83,12 +83,16 @@ class Sources:
                         yield simulation
 
     async def _of_id(self, experiment_id: uuid.UUID | str) -> AsyncGenerator[Simulation]:
-        # An id that is none of an experiment must not look like an experiment without simulations.
-        async with aclosing(self._of(await self.experiments.get(experiment_id))) as simulations:
+        some = False
+        async with aclosing(self._of(experiment_id)) as simulations:
             async for simulation in simulations:
+                some = True
                 yield simulation
+        if not some:
+            # An id that is none of an experiment must not look like an experiment without simulations.
+            await self.experiments.get(experiment_id)
 
-    def _of(self, experiment: Experiment) -> AsyncGenerator[Simulation]:
+    def _of(self, experiment: Experiment | uuid.UUID | str) -> AsyncGenerator[Simulation]:
         return self.simulations.of(experiment, self._complete(Query()))
 
     def _complete(self, query: Query) -> Query:
