@@ -144,6 +144,28 @@ def test_a_link_opens_its_own_file_only(client: Client, local: Running, simulati
         assert stranger.get(f"{local.url}/asset/Simulations/{simulation}/Output?flatten=1").status_code == 401
 
 
+def test_a_link_opens_its_file_however_its_query_is_put_together(client: Client, simulation: str) -> None:
+    url = text(client.outputs(simulation)["output/ten.txt"], "Url")
+    path, _, query = url.partition("?")
+    until, signature = query.split("&")
+    with client.http.__class__() as stranger:
+        for good in (f"{until}&{signature}", f"{signature}&x=1&{until}", query.replace("until", "%75ntil")):
+            assert stranger.get(f"{path}?{good}").status_code == 200
+        for bad in (until, signature, f"{until}0&{signature}", f"{query}0", f"{until}&signature=", "%ff%fe=\xff"):
+            assert stranger.get(f"{path}?{bad}").status_code == 401
+
+
+def test_the_outputs_of_what_was_deleted_are_gone(client: Client) -> None:
+    deleted = client.simulations(client.experiment("/bin/sh", "-c 'echo here'"))[0]
+    client.run(deleted)
+    job = text(client.jobs(deleted)[0], "Id")
+    file, listing = f"/asset/outputs/simulations/{deleted}/{job}/stdout.txt", f"/asset/Simulations/{deleted}/Output"
+    assert client.http.get(file).content == b"here\n"
+    client.http.delete(f"/api/Simulations/{deleted}").raise_for_status()
+    for path in (file, listing, f"{listing}?hpcjobid={job}"):
+        refused(client.http.get(path), 404, "Failed to retrieve")
+
+
 def test_unknown_places_are_refused(client: Client, simulation: str) -> None:
     refused(client.http.get("/asset/Simulations/00000000-0000-0000-0000-000000000000/Output"), 404)
     refused(client.http.get(f"/asset/Experiments/{simulation}/Output"), 404)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from support.local_service import Client, alive, command, running, until
+from support.local_service import Client, alive, command, running, text, until
 
 
 def test_the_ready_file_says_where_the_service_is(tmp_path: Path) -> None:
@@ -122,6 +122,32 @@ def test_small_answers_do_not_wait_for_an_acknowledgement(client: Client) -> Non
     for _ in range(20):
         client.listed("Suites", count="1")
     assert time.perf_counter() - begun < 20 * 0.04, "Nagle's algorithm holds answers back for 40 ms each"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+@pytest.mark.parametrize("installed", [True, False])
+def test_the_service_works_on_the_quick_loop_and_without_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, installed: bool
+) -> None:
+    if not installed:
+        (tmp_path / "uvloop.py").write_text("raise ImportError('it is not installed')\n")
+        monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with running(tmp_path / "data") as service, Client(service) as client:
+        loaded = Path(f"/proc/{service.process.pid}/maps").read_text()
+        assert ("uvloop" in loaded) == installed
+        ran = client.simulations(client.experiment("/bin/sh", "-c 'echo here'"))[0]
+        client.run(ran)
+        assert client.http.get(text(client.outputs(ran)["stdout.txt"], "Url")).content == b"here\n"
+
+
+def test_a_small_answer_comes_in_one_packet(client: Client) -> None:
+    url, token = client.http.base_url, client.http.headers["X-COMPS-Token"]
+    with socket.create_connection((url.host, url.port or 0), timeout=20) as connection:
+        for _ in range(20):
+            connection.sendall(f"GET /api/Environments HTTP/1.1\r\nHost: x\r\nX-COMPS-Token: {token}\r\n\r\n".encode())
+            head, _, body = connection.recv(65_536).partition(b"\r\n\r\n")
+            assert f"content-length: {len(body)}".encode() in head.lower()
+            assert body.startswith(b"{")
 
 
 def test_a_stop_while_an_answer_is_under_way_lets_it_end(tmp_path: Path) -> None:

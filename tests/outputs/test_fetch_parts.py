@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
+import sys
 import uuid
 from pathlib import Path
 
@@ -16,7 +18,7 @@ from acomps.comps.output_parts import PartialOutput, RangeForm, whole_characters
 from acomps.comps.output_paths import by_path, selected
 from acomps.comps.outputs import Polling
 from acomps.transfer import Promise, notes, partfile
-from acomps.transfer.partfile import PartFile
+from acomps.transfer.partfile import PartFile, write_whole
 from acomps.transfer.spans import Missing, joined, total
 from acomps.wire.ranges import ContentRange, decode_content_range
 
@@ -176,6 +178,55 @@ def test_a_link_under_the_name_of_the_part_is_not_followed(tmp_path: Path) -> No
     with pytest.raises(OSError, match="symbolic links"):
         PartFile(tmp_path / "file", promise, resumable=True, digest=False).open()
     assert victim.read_bytes() == b"dear"
+
+
+#: Ways to put a small file in its place: without a name until it is whole, and where a system or file system does not
+#: know that, or forbids to give it one.
+UNNAMED = pytest.param("unnamed", marks=pytest.mark.skipif(sys.platform != "linux", reason="no files without a name"))
+WAYS = [UNNAMED, "named", "no links"]
+
+
+def take(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have small files written in this way."""
+
+    def no_link(*_args: object, **_options: object) -> None:
+        raise PermissionError
+
+    if way == "named":
+        monkeypatch.setattr(partfile, "_UNNAMED", 0)
+    elif way == "no links":
+        monkeypatch.setattr(os, "link", no_link)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_small_file_is_put_into_a_folder_that_is_made_and_takes_the_place_of_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    take(way, monkeypatch)
+    target = tmp_path / "new" / "folder" / "file"
+    for data in (b"first", b"", b"second, and longer"):
+        fetched = write_whole(target, data, Promise(length=len(data), identity="a"))
+        assert (fetched.length, fetched.md5) == (len(data), uuid.UUID(bytes=hashlib.md5(data).digest()))
+        assert [(path.name, path.read_bytes()) for path in target.parent.iterdir()] == [("file", data)]
+
+
+@pytest.mark.parametrize(("way", "names"), [pytest.param(*UNNAMED.values, 0, marks=UNNAMED.marks), ("named", 1)])
+def test_a_small_file_that_is_not_whole_never_has_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str, names: int
+) -> None:
+    take(way, monkeypatch)
+    seen: list[list[str]] = []
+
+    def full(_handle: int, _data: object) -> int:
+        seen.append([path.name for path in tmp_path.iterdir()])
+        raise OSError(errno.ENOSPC, "full")
+
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(OSError, match="full"):
+        write_whole(tmp_path / "file", b"data", Promise(length=4, identity="a"))
+    assert len(seen[0]) == names
+    assert not any("file" in found for found in seen)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(("start", "end"), [(-1, 5), (3, 2), (-5, -2)])

@@ -8,12 +8,14 @@ import socket
 import struct
 import threading
 
+import httpx
 import pytest
 from support.transport_requests import OK, ask, echo, in_a_thread, lean, request_for, until
 from support.transport_server import Hold, RawServer, ScriptedServer, read_head
 
 from acomps.transport.lean import pool
 from acomps.transport.lean.connection import Connection
+from acomps.transport.lean.heads import Heads
 
 
 def reset(connection: socket.socket) -> None:
@@ -179,3 +181,37 @@ async def test_a_kept_connection_that_died_unseen_costs_a_request_nothing(
             die.set()
             died.wait(20)
             assert (await ask(transport, request_for(url, "POST", content=b"second"))).content == b"ok"
+
+
+@pytest.mark.parametrize(
+    ("method", "fresh_s", "looks"), [("GET", 1_000.0, 0), ("GET", 0.0, 1), ("POST", 1_000.0, 1)], ids=str
+)
+async def test_only_a_read_takes_a_connection_that_was_in_use_a_moment_ago_without_a_look(
+    monkeypatch: pytest.MonkeyPatch, method: str, fresh_s: float, looks: int
+) -> None:
+    looked: list[Connection] = []
+
+    def look(connection: Connection) -> bool:
+        looked.append(connection)
+        return connection.closed
+
+    monkeypatch.setattr(Connection, "stale", look)
+    monkeypatch.setattr(pool, "_FRESH_S", fresh_s)
+    async with RawServer(echo) as server, lean() as transport:
+        for _ in range(2):
+            assert (await ask(transport, request_for(server.url, method, content=b"x"))).content == b"x"
+        assert len(looked) == looks
+
+
+async def test_each_request_has_its_own_header_lines() -> None:
+    """Lines that are those of the request before are not written anew: whatever is different must be."""
+    heads = Heads()
+    for value in ("a", "b", "b", "a"):
+        request = httpx.Request("POST", "http://host/path", headers={"x-mine": value}, content=value * 3)
+        head, length = heads.encoded(request)
+        assert (f"x-mine: {value}\r\n".encode() in head, length) == (True, 3)
+        assert head.endswith(b"\r\n\r\n")
+    with pytest.raises(httpx.LocalProtocolError, match="does not allow"):
+        heads.encoded(httpx.Request("GET", "http://host/", headers={"x-mine": "a\r\nx-theirs: b"}))
+    head, length = heads.encoded(httpx.Request("GET", "http://host/"))
+    assert (head, length) == (head.replace(b"x-", b""), 0)
