@@ -117,7 +117,8 @@ class Session:
         and is complete not even a list, unless it has run again; of one that runs, what changed.
 
         Nothing happens before the first file is asked for; leaving the loop ends the harvest (`contextlib.aclosing`
-        waits for its end). `at_once` is by default `Settings.reads_at_once` and a quarter.
+        waits for its end). `at_once` is by default a quarter more than `Settings.reads_at_once`: while some write to
+        the disk, the others keep the connections busy.
 
             async for file in comps.harvest(experiment, ["output/InsetChart.json"], into="results"):
                 print(file.local or file.error)

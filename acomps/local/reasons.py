@@ -94,8 +94,8 @@ class _Wire(asyncio.Transport):
         """Send, a head with the other status line where there is one."""
         if self._status:
             written, wanted = _LINES.get(self._status, (b"", b""))
-            self._status = 0
-            self._head = wanted + bytes(data).removeprefix(written)
+            self._status, head = 0, bytes(data)
+            self._head = wanted + head[len(written) :] if head.startswith(written) else head
             # A body that has to be waited for does not keep the head waiting.
             asyncio.get_running_loop().call_soon(self._send_head)
         elif self._head and len(data) <= _JOINED_BYTES:

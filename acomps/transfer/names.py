@@ -35,9 +35,7 @@ def place_below(folder: Path, path: str, *, windows: bool = os.name == "nt") -> 
     return folder.joinpath(*parts)
 
 
-# The files of a sweep have few different names.
-
-
+# Remembered, because the files of a sweep have few different names.
 @functools.lru_cache(1_024)
 def _leads_away(part: str) -> bool:
     return part in {"", ".", ".."} or "\0" in part or _DRIVE.match(part) is not None or not _encodable(part)

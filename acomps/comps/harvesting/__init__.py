@@ -55,7 +55,7 @@ class Harvester:
         folder = None if into is None else Path(into)
         if folder is not None:
             Places(folder, layout)
-        # While some are at their disks, others keep the connections busy.
+        # While some write to the disk, the others keep the connections busy.
         reads = self._channel.settings.reads_at_once
         order = Order(
             wanted=Wanted(patterns),
