@@ -93,6 +93,7 @@ class _Wire(asyncio.Transport):
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Send, a head with the other status line where there is one."""
         if self._status:
+            self._send_head()
             written, wanted = _LINES.get(self._status, (b"", b""))
             self._status, head = 0, bytes(data)
             self._head = wanted + head[len(written) :] if head.startswith(written) else head

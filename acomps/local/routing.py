@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from starlette import routing
 from starlette.requests import Request
+from starlette.websockets import WebSocketClose
 
 from acomps.local.errors import Refused
 
@@ -43,6 +44,9 @@ def router(routes: Sequence[Route], lifespan: Lifespan[routing.Router]) -> routi
 
 
 async def _unknown(scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] == "websocket":
+        await WebSocketClose()(scope, receive, send)
+        return
     raise _no_call(404, scope)
 
 

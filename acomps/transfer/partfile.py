@@ -213,7 +213,7 @@ def _put_unnamed(target: Path, data: bytes) -> bool:
     False where that cannot be done: the file system does not know it, or the target is there already.
     """
     try:
-        handle = os.open(os.path.dirname(target), _UNNAMED, 0o666)
+        handle = os.open(target.parent, _UNNAMED, 0o666)
     except FileNotFoundError:
         raise
     except OSError:

@@ -29,6 +29,7 @@ from acomps.transport.proxies import Proxy, proxy_for
 from acomps.transport.redaction import guard_logs, logger
 from acomps.transport.refusals import refused
 from acomps.transport.tls import empty_context, tls_context
+from acomps.transport.tokens import Token
 
 if TYPE_CHECKING:
     import ssl
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from acomps.settings import Settings
     from acomps.transport.address import Address
     from acomps.transport.clock import Clock
-    from acomps.transport.tokens import Token
 
 __all__ = ["READS", "Client", "Outgoing", "Streamed", "parsed_url"]
 
@@ -64,6 +64,15 @@ class Outgoing:
     content: bytes | Body | None = None
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class _Known:
+    """The headers of the last request, and what they were made of."""
+
+    lines: tuple[tuple[bytes, bytes], ...]
+    token: Token | None
+    headers: httpx.Headers
+
+
 class Client:
     """Sends requests, each once, and turns whatever goes wrong into the errors of acomps."""
 
@@ -84,7 +93,7 @@ class Client:
         self._transport: httpx.AsyncBaseTransport | None = None
         self._failures = FailureTable(address, limits, None)
         self._answered = False
-        self._known: tuple[tuple[tuple[bytes, bytes], ...], Token | None, httpx.Headers] = ((), None, httpx.Headers())
+        self._known = _Known((), None, httpx.Headers())
         self.user_agent = b"acomps"
 
     async def open(self) -> None:
@@ -129,6 +138,7 @@ class Client:
     async def aclose(self) -> None:
         """Close every connection; what is under way fails."""
         transport, self._transport = self._transport, None
+        self._known = _Known((), None, httpx.Headers())
         if transport is not None:
             with anyio.move_on_after(_CLOSE_S, shield=True):
                 await transport.aclose()
@@ -211,12 +221,11 @@ class Client:
 
     def _headers(self, lines: tuple[tuple[bytes, bytes], ...], token: Token | None) -> httpx.Headers:
         """The lines with the token; what most requests have in common is made once."""
-        known_lines, known_token, headers = self._known
-        if lines is not known_lines or token is not known_token:
+        known = self._known
+        if lines is not known.lines or token is not known.token:
             secret = () if token is None else ((b"X-COMPS-Token", token.secret.encode("latin-1")),)
-            headers = httpx.Headers([*lines, *secret])
-            self._known = lines, token, headers
-        return headers
+            known = self._known = _Known(lines, token, httpx.Headers([*lines, *secret]))
+        return known.headers
 
 
 class Streamed:

@@ -210,6 +210,16 @@ def test_a_small_file_is_put_into_a_folder_that_is_made_and_takes_the_place_of_a
         assert [(path.name, path.read_bytes()) for path in target.parent.iterdir()] == [("file", data)]
 
 
+@pytest.mark.parametrize("way", WAYS)
+def test_a_small_file_can_be_put_into_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    take(way, monkeypatch)
+    monkeypatch.chdir(tmp_path)
+    write_whole(Path("file"), b"data", Promise(length=4, identity="a"))
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("file", b"data")]
+
+
 @pytest.mark.parametrize(("way", "names"), [pytest.param(*UNNAMED.values, 0, marks=UNNAMED.marks), ("named", 1)])
 def test_a_small_file_that_is_not_whole_never_has_its_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str, names: int

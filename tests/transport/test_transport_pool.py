@@ -183,24 +183,25 @@ async def test_a_kept_connection_that_died_unseen_costs_a_request_nothing(
             assert (await ask(transport, request_for(url, "POST", content=b"second"))).content == b"ok"
 
 
-@pytest.mark.parametrize(
-    ("method", "fresh_s", "looks"), [("GET", 1_000.0, 0), ("GET", 0.0, 1), ("POST", 1_000.0, 1)], ids=str
-)
-async def test_only_a_read_takes_a_connection_that_was_in_use_a_moment_ago_without_a_look(
-    monkeypatch: pytest.MonkeyPatch, method: str, fresh_s: float, looks: int
-) -> None:
-    looked: list[Connection] = []
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_what_nobody_asked_for_is_no_answer_to_the_next_request(method: str) -> None:
+    """It comes while the loop is busy, so nothing but the look at the socket can find it."""
+    go_on, sent = threading.Event(), threading.Event()
 
-    def look(connection: Connection) -> bool:
-        looked.append(connection)
-        return connection.closed
+    def serve(connection: socket.socket, number: int) -> None:
+        connection.recv(65_536)
+        connection.sendall(OK)
+        if number == 1:
+            go_on.wait(20)
+            connection.sendall(OK.replace(b"ok", b"no"))
+            sent.set()
 
-    monkeypatch.setattr(Connection, "stale", look)
-    monkeypatch.setattr(pool, "_FRESH_S", fresh_s)
-    async with RawServer(echo) as server, lean() as transport:
-        for _ in range(2):
-            assert (await ask(transport, request_for(server.url, method, content=b"x"))).content == b"x"
-        assert len(looked) == looks
+    with in_a_thread(serve) as url:
+        async with lean() as transport:
+            assert (await ask(transport, request_for(url, method, content=b"1"))).content == b"ok"
+            go_on.set()
+            sent.wait(20)
+            assert (await ask(transport, request_for(url, method, content=b"2"))).content == b"ok"
 
 
 async def test_each_request_has_its_own_header_lines() -> None:

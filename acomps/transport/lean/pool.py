@@ -18,10 +18,6 @@ __all__ = ["Pool"]
 
 #: Idle connections are closed before common servers close them (uvicorn after 5 s), so none dies under a request.
 _KEEP_ALIVE_S: Final = 4.0
-#: A connection that was in use a moment ago is taken for a read without a look at it: while one looks, the threads take
-#: the interpreter. A create that meets a connection which has just ended has an unknown outcome, so for it all are
-#: looked at, however fresh.
-_FRESH_S: Final = 0.1
 #: When a host has several addresses, the next one is tried beside the first after this time (RFC 8305).
 _NEXT_ADDRESS_S: Final = 0.25
 
@@ -48,13 +44,12 @@ class Pool:
         """How many connections wait for a request."""
         return len(self._idle)
 
-    async def acquire(self, connect_s: float | None, pool_s: float | None, *, reads: bool) -> Connection:
-        """An open connection, to be given back by its answer's end or by `drop`; `reads` if it is for a request that
-        does no harm when it is sent twice.
+    async def acquire(self, connect_s: float | None, pool_s: float | None) -> Connection:
+        """An open connection, to be given back by its answer's end or by `drop`.
 
         Raises httpx.ConnectError, ConnectTimeout, or PoolTimeout when no place becomes free.
         """
-        connection = self._last_used(_FRESH_S if reads else 0.0)
+        connection = self._last_used()
         while connection is None:
             if self._closed:
                 raise httpx.ConnectError("the session is closed")
@@ -94,12 +89,13 @@ class Pool:
             self._sweeper.cancel()
             self._sweeper = None
 
-    def _last_used(self, fresh_s: float) -> Connection | None:
+    def _last_used(self) -> Connection | None:
         now = asyncio.get_running_loop().time()
         while self._idle:
             connection, _ = self._idle.popitem()
-            idle_s = now - connection.idle_since
-            if idle_s < fresh_s or (idle_s < _KEEP_ALIVE_S and not connection.stale()):
+            # A look costs a microsecond, and a create that meets a connection which has just ended has an unknown
+            # outcome: so all are looked at, however fresh.
+            if now - connection.idle_since < _KEEP_ALIVE_S and not connection.stale():
                 return connection
             connection.drop()
         return None

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["LeanTransport"]
 
-_READS: Final = frozenset({"GET", "HEAD"})
 _PORTS: Final = {"http": 80, "https": 443}
 
 
@@ -60,6 +59,7 @@ class LeanTransport(httpx.AsyncBaseTransport):
         """Close every connection; what is under way fails."""
         for pool in self._pools.values():
             pool.close()
+        self._heads = Heads()  # the old ones know the token
         await asyncio.sleep(0)  # asyncio closes the sockets in its next turn
 
     async def _exchange(self, request: httpx.Request) -> Incoming:
@@ -74,7 +74,7 @@ class LeanTransport(httpx.AsyncBaseTransport):
         pool = self._pool(request.url)
         incoming = Incoming(bodiless=request.method == "HEAD", read_s=times.get("read"))
         while True:
-            connection = await pool.acquire(times.get("connect"), times.get("pool"), reads=request.method in _READS)
+            connection = await pool.acquire(times.get("connect"), times.get("pool"))
             kept = connection.used
             if connection.begin(incoming, head, first, more=left > 0):
                 break
