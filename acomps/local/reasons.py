@@ -1,4 +1,4 @@
-"""Status lines in the form that clients know: a reason phrase in one word, as in `404 NotFound` (protocol 6.1)."""
+"""Heads of answers: a reason phrase in one word, as in `404 NotFound` (protocol 6.1), and no packet of their own."""
 
 from __future__ import annotations
 

@@ -215,7 +215,7 @@ def _put_unnamed(target: Path, data: bytes) -> bool:
     try:
         handle = os.open(target.parent, _UNNAMED, 0o666)
     except FileNotFoundError:
-        raise
+        raise  # Its folder is not there, and no other way would help.
     except OSError:
         return False
     try:

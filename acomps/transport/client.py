@@ -73,6 +73,9 @@ class _Known:
     headers: httpx.Headers
 
 
+_NOTHING_KNOWN: Final = _Known((), None, httpx.Headers())
+
+
 class Client:
     """Sends requests, each once, and turns whatever goes wrong into the errors of acomps."""
 
@@ -93,7 +96,7 @@ class Client:
         self._transport: httpx.AsyncBaseTransport | None = None
         self._failures = FailureTable(address, limits, None)
         self._answered = False
-        self._known = _Known((), None, httpx.Headers())
+        self._known = _NOTHING_KNOWN
         self.user_agent = b"acomps"
 
     async def open(self) -> None:
@@ -138,7 +141,7 @@ class Client:
     async def aclose(self) -> None:
         """Close every connection; what is under way fails."""
         transport, self._transport = self._transport, None
-        self._known = _Known((), None, httpx.Headers())
+        self._known = _NOTHING_KNOWN
         if transport is not None:
             with anyio.move_on_after(_CLOSE_S, shield=True):
                 await transport.aclose()
